@@ -1,0 +1,54 @@
+"""Where points live."""
+
+from typing import Protocol
+from uuid import UUID
+
+from strata_datamodel.health import StoreHealth
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, WriteOutcome
+
+
+class MetricStore(Protocol):
+    """Every method raises StoreUnavailableError when the store is down, slow past its time-out or lying."""
+
+    def prepare(self) -> None:
+        """Create what the store needs (database, tiers). Idempotent."""
+        ...
+
+    def write(self, batch: PointBatch) -> WriteOutcome:
+        """Durable and queryable when this returns. Idempotent: same series and time, the last write wins, and writing a
+        batch again leaves the same points. Points the store refuses for good are in the outcome, all others are stored.
+        """
+        ...
+
+    def query(self, query: MetricQuery) -> MetricAnswer:
+        """Answers from points of `query.organization_id` alone. Series in the order of their tag values.
+
+        Raises LimitError (codes `query_series`, `query_points`) beyond those limits; DeadlineError past the query
+        time-out. An unknown measurement or field is an empty answer. rate is the per-second increase of a counter,
+        a fall counted as a restart from zero, per series and then added up. Percentiles are nearest rank:
+        the value at position floor(p/100 * n + 0.5), at least 1, of the n sorted values. Strings and booleans
+        serve count, first and last only (a boolean as 0 or 1); any other aggregate of them raises InvalidError (code
+        `aggregate_needs_numbers`). When one name holds several type classes, numbers answer if there are any in the
+        store for that measurement and organization, then booleans, then strings.
+        """
+        ...
+
+    def count_points(self, organization_id: OrganizationId) -> int:
+        """How many (series, time) pairs are held."""
+        ...
+
+    def delete_organization(self, organization_id: OrganizationId) -> None:
+        """No point of it can be read when this returns. Idempotent."""
+        ...
+
+    def committed_sequence(self, spool_id: UUID) -> int | None:
+        """The newest spool sequence whose points are in, for stores that keep it in the transaction of the points;
+        None when this store does not and relies on idempotent writes."""
+        ...
+
+    def health(self) -> StoreHealth:
+        """Never raises."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""What things are: ids, entities, events, errors, limits and tables. No I/O."""

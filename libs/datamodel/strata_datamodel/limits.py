@@ -1,0 +1,60 @@
+"""Every limit by name. A limit reached is told to the user under its name."""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# HTTP
+API_BODY_BYTES: Final = 1 * MIB
+INGEST_COMPRESSED_BYTES: Final = 16 * MIB
+INGEST_BODY_BYTES: Final = 64 * MIB
+DECOMPRESSION_RATIO: Final = 200  # a repetitive but honest body stays under this; a bomb reaches 1000
+DECOMPRESSION_RATIO_FLOOR_BYTES: Final = 1 * MIB  # below this size the ratio is not looked at
+REQUEST_TIMEOUT_S: Final = 30.0
+BODY_TIMEOUT_S: Final = 30.0
+JSON_DEPTH: Final = 32
+PAGE_SIZE_DEFAULT: Final = 50
+PAGE_SIZE_MAX: Final = 500
+IDEMPOTENCY_KEY_LENGTH: Final = 255
+IDEMPOTENCY_HOURS: Final = 24
+
+# Metrics
+LINE_BYTES: Final = 64 * KIB
+LINES_PER_REQUEST: Final = 100_000
+TAGS_PER_SERIES: Final = 64
+FIELDS_PER_LINE: Final = 256
+NAME_BYTES: Final = 256
+TAG_VALUE_BYTES: Final = 1024
+STRING_FIELD_BYTES: Final = 16 * KIB
+FUTURE_SECONDS: Final = 10 * 60
+METRICS_PAST_DAYS: Final = 7
+QUERY_SERIES: Final = 1_000
+QUERY_POINTS: Final = 500_000
+QUERY_TIMEOUT_S: Final = 20.0
+QUERY_FILTERS: Final = 32
+QUERY_GROUP_TAGS: Final = 16
+REGEX_LENGTH: Final = 256
+
+# Logs
+LOG_DOCUMENT_BYTES: Final = 1 * MIB
+LOG_DOCUMENTS_PER_REQUEST: Final = 50_000
+LOG_MESSAGE_BYTES: Final = 256 * KIB
+LOG_KEYWORD_BYTES: Final = 8_191
+LOG_TAGS: Final = 64
+LOG_METADATA_BYTES: Final = 64 * KIB
+LOG_PAST_DAYS: Final = 7
+LOG_SEARCH_LIMIT: Final = 1_000
+LOG_QUERY_LENGTH: Final = 4_096
+LOG_QUERY_CLAUSES: Final = 64
+LOG_QUERY_DEPTH: Final = 16
+LOG_TOTAL_COUNTED: Final = 10_000
+
+# Entities
+NAME_LENGTH: Final = 200
+SLUG_LENGTH: Final = 63
+URL_LENGTH: Final = 2_048
+METADATA_BYTES: Final = 16 * KIB
+RULES_PER_ORGANIZATION: Final = 5_000
+WEBHOOKS_PER_ORGANIZATION: Final = 100
+API_KEYS_PER_ORGANIZATION: Final = 200

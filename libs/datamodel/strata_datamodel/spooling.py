@@ -1,0 +1,53 @@
+"""What the ingest spool keeps: an accepted request with everything needed to replay it to the same bytes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from strata_datamodel.ids import BatchId, OrganizationId
+
+
+class Signal(StrEnum):
+    METRICS = "metrics"
+    LOGS = "logs"
+
+
+class WireFormat(StrEnum):
+    INFLUX_LINE = "influx_line"
+    ES_BULK = "es_bulk"
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolPosition:
+    """Record `sequence` of spool `spool_id`. Sequences rise by one and are never used twice in a spool."""
+
+    spool_id: UUID
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Frozen when the request was accepted. Parsing is a pure function of this and the body."""
+
+    organization_id: OrganizationId
+    batch_id: BatchId
+    received_at_ns: int
+    signal: Signal
+    wire_format: WireFormat
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = "identity"  # how the stored body is compressed: identity or gzip
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolRecord:
+    position: SpoolPosition
+    envelope: Envelope
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolDepth:
+    records: int
+    size_bytes: int
+    oldest_received_at_ns: int | None

@@ -1,0 +1,1 @@
+"""Bytes to columns and back. Pure functions, no I/O."""

@@ -1,0 +1,1 @@
+"""Accept, validate, spool, answer; a writer drains the spool into the stores."""

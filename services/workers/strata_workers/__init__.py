@@ -1,0 +1,1 @@
+"""Outbox relay, jobs, and the loops that evaluate and heal."""
