@@ -1,0 +1,3 @@
+"""Fixtures every test may ask for, each in its own file under `fixtures/`."""
+
+pytest_plugins = ["fixtures.stores"]

@@ -1,0 +1,16 @@
+"""The kinds of server there are, by the name that markers and settings use, and the version asked for."""
+
+from __future__ import annotations
+
+import os
+
+from native_stores.elastic import ELASTIC
+from native_stores.influx import INFLUX
+from native_stores.kind import Kind
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (INFLUX, ELASTIC)}
+
+
+def version_of(kind: Kind) -> str:
+    """STRATA_TEST_INFLUX_VERSION and STRATA_TEST_ELASTIC_VERSION choose another than the default."""
+    return os.environ.get(f"STRATA_TEST_{kind.name.upper()}_VERSION", kind.default_version)
