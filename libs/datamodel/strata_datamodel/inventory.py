@@ -1,0 +1,89 @@
+"""Hosts, services and their dependencies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from strata_datamodel.ids import HostId, ServiceId
+
+
+class EntityStatus(StrEnum):
+    UNKNOWN = "unknown"
+    UP = "up"
+    DOWN = "down"
+    MAINTENANCE = "maintenance"
+
+
+class Source(StrEnum):
+    """Who brought an entity in. What a person wrote, telemetry never overwrites."""
+
+    MANUAL = "manual"
+    TELEMETRY = "telemetry"
+
+
+class DependencyKind(StrEnum):
+    HARD = "hard"
+    SOFT = "soft"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    id: HostId
+    name: str
+    status: EntityStatus
+    environment: str | None
+    datacenter: str | None
+    region: str | None
+    agent_version: str | None
+    agent_config: Mapping[str, object]
+    metadata: Mapping[str, object]
+    tags: Mapping[str, str]
+    source: Source
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    id: ServiceId
+    host_id: HostId | None
+    name: str
+    status: EntityStatus
+    environment: str | None
+    health_check: Mapping[str, object] | None
+    metadata: Mapping[str, object]
+    tags: Mapping[str, str]
+    source: Source
+    first_seen_at: datetime | None
+    last_seen_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDependency:
+    id: UUID
+    service_id: ServiceId
+    depends_on_id: ServiceId
+    kind: DependencyKind
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A host, and perhaps a service on it, that telemetry spoke of."""
+
+    host_name: str
+    service_name: str | None
+    seen_at: datetime
+    environment: str | None = None
+    datacenter: str | None = None
+    region: str | None = None
+    agent_version: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)

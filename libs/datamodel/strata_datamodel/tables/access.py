@@ -1,0 +1,30 @@
+"""Keys that programs present."""
+
+from sqlalchemy import Column, PrimaryKeyConstraint, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+
+from strata_datamodel.tables import columns as c
+from strata_datamodel.tables.metadata import metadata
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    c.organization_id(),
+    c.uuid_id(),
+    Column("key_id", Text, nullable=False),
+    Column("secret_hash", BYTEA, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    c.words("environment", nullable=True),
+    c.instant("expires_at"),
+    c.instant("revoked_at"),
+    c.instant("last_used_at"),
+    Column("created_by", Uuid, nullable=True),
+    c.version(),
+    c.stamped("created_at"),
+    c.stamped("updated_at"),
+    PrimaryKeyConstraint("organization_id", "id"),
+    # The part of the token that is looked up before the organization is known, hence unique over all of them.
+    UniqueConstraint("key_id"),
+    c.organization_reference(),
+)

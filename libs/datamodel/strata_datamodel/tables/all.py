@@ -1,0 +1,39 @@
+"""Importing this registers every table."""
+
+from strata_datamodel.tables.access import api_keys
+from strata_datamodel.tables.alerting import alert_rules, alert_states, alerts
+from strata_datamodel.tables.audit import audit_log
+from strata_datamodel.tables.inventory import hosts, service_dependencies, services
+from strata_datamodel.tables.ledger import schema_ledger
+from strata_datamodel.tables.metadata import metadata
+from strata_datamodel.tables.notifying import notifications, webhooks
+from strata_datamodel.tables.organizations import memberships, organizations, settings
+from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
+from strata_datamodel.tables.secrets import data_keys
+from strata_datamodel.tables.series import metric_series
+from strata_datamodel.tables.users import sessions, users
+
+__all__ = [
+    "alert_rules",
+    "alert_states",
+    "alerts",
+    "api_keys",
+    "audit_log",
+    "data_keys",
+    "dead_letters",
+    "hosts",
+    "idempotency",
+    "memberships",
+    "metadata",
+    "metric_series",
+    "notifications",
+    "organizations",
+    "outbox",
+    "schema_ledger",
+    "service_dependencies",
+    "services",
+    "sessions",
+    "settings",
+    "users",
+    "webhooks",
+]

@@ -1,0 +1,60 @@
+"""People, who exist apart from any organization, and their sessions."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import BYTEA
+
+from strata_datamodel.tables import columns as c
+from strata_datamodel.tables.metadata import metadata
+
+users = Table(
+    "users",
+    metadata,
+    c.uuid_id(),
+    Column("email", Text, nullable=False),
+    c.instant("email_verified_at"),
+    c.words("name", default=""),
+    c.words("avatar_url", nullable=True),
+    c.words("plan", default="free"),
+    c.words("password_hash", nullable=True),
+    c.instant("last_login_at"),
+    Column("login_count", Integer, nullable=False, server_default=text("0")),
+    Column("failed_login_count", Integer, nullable=False, server_default=text("0")),
+    c.version(),
+    c.stamped("created_at"),
+    c.stamped("updated_at"),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("email"),
+    CheckConstraint("email = lower(email)", name="email_folded"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    c.uuid_id(),
+    Column("user_id", Uuid, nullable=False),
+    Column("token_hash", BYTEA, nullable=False),
+    c.stamped("created_at"),
+    c.stamped("last_seen_at"),
+    c.instant("idle_expires_at", nullable=False),
+    c.instant("expires_at", nullable=False),
+    c.instant("revoked_at"),
+    c.words("user_agent", nullable=True),
+    c.words("remote_addr", nullable=True),
+    PrimaryKeyConstraint("id"),
+    UniqueConstraint("token_hash"),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
+    Index(None, "user_id"),
+    Index(None, "expires_at"),
+)
