@@ -1,1 +1,1 @@
-"""What the core needs from outside. One Protocol a file, written as a contract; one contract suite each in tests/contract."""
+"""What the core needs from outside: one Protocol a file, written as a contract, one suite each in tests/contract."""

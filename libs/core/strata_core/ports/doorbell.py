@@ -7,7 +7,7 @@ from strata_datamodel.ids import OutboxId
 
 
 class Doorbell(Protocol):
-    """A ring lost, doubled or forged is harmless: handlers claim the row in PostgreSQL, a poller finds what was not rung."""
+    """A ring lost, doubled or forged is harmless: handlers claim the row, a poller finds what was not rung."""
 
     def ring(self, outbox_id: OutboxId) -> bool:
         """True when handed over. Never raises; False when the bell is down, which is counted."""

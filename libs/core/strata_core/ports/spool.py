@@ -17,7 +17,8 @@ class Spool(Protocol):
 
     def append(self, envelope: Envelope, body: bytes) -> Future[SpoolPosition]:
         """The future resolves once the record is fsynced; many appends share one fsync. A future that failed
-        (disk full) means that the record will never be read. Raises SpoolFullError at once when the bound on bytes is reached."""
+        (disk full) means that the record will never be read. Raises SpoolFullError at once when
+        the bound on bytes is reached."""
         ...
 
     def read(self, after: int, *, max_records: int, max_bytes: int) -> list[SpoolRecord]:

@@ -1,0 +1,1 @@
+"""Rules, their evaluation, and the alerts that come of it."""

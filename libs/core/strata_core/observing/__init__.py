@@ -1,0 +1,1 @@
+"""How Strata watches itself: its logs and its metrics."""

@@ -1,0 +1,220 @@
+"""Every setting, and the only place that reads the environment.
+
+Sources, strongest first: arguments, STRATA_* variables, STRATA_*_FILE (the value is the content of that file), `.env`.
+"""
+
+import base64
+import binascii
+import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from strata_datamodel.errors import InvalidError, Problem
+from strata_datamodel.limits import MIB
+from strata_stores.embedded.directory import default_data_dir
+
+PREFIX = "STRATA_"
+TEST_PREFIX = "STRATA_TEST_"
+EMBEDDED = "embedded"
+Network = IPv4Network | IPv6Network
+Port = Annotated[int, Field(ge=1, le=65535)]
+_WRAPPING_KEY_BYTES = 32
+
+SCHEMES: dict[str, tuple[str, ...]] = {
+    "relational_url": ("postgresql",),
+    "redis_url": ("redis", "rediss", "unix"),
+    "metrics_url": ("http", "https"),
+    "logs_url": ("http", "https"),
+    "archive_url": ("file", "s3", "gs", "az"),
+}
+
+
+class Settings(BaseSettings):
+    """A store URL is the word `embedded` or a server's URL."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", env_ignore_empty=True, frozen=True)
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    bind: str = "127.0.0.1"
+    api_port: Port = 8400
+    ingest_port: Port = 8401
+    environment: Annotated[str, Field(pattern=r"^[a-z0-9]{1,16}$")] = "live"
+
+    relational_url: SecretStr = SecretStr(EMBEDDED)
+    relational_worker_url: SecretStr | None = None
+    relational_owner_url: SecretStr | None = None
+    redis_url: SecretStr = SecretStr(EMBEDDED)
+    metrics_url: SecretStr = SecretStr(EMBEDDED)
+    metrics_token: SecretStr | None = None
+    metrics_organization: str = "strata"
+    logs_url: SecretStr = SecretStr(EMBEDDED)
+    logs_api_key: SecretStr | None = None
+    archive_url: SecretStr = SecretStr(EMBEDDED)
+
+    wrapping_key: SecretStr | None = None
+    spool_dir: Path | None = None
+    spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4096 * MIB
+    duckdb_memory: Annotated[str, Field(pattern=r"^\d+(MB|GB)$")] = "1GB"
+    ca_file: Path | None = None
+    outbound_allow: Annotated[tuple[Network, ...], NoDecode] = ()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    traces_endpoint: str | None = None
+
+    @field_validator(*SCHEMES)
+    @classmethod
+    def _known_scheme(cls, value: SecretStr, info: object) -> SecretStr:
+        name = str(getattr(info, "field_name", ""))
+        text = value.get_secret_value()
+        if text == EMBEDDED:
+            return value
+        scheme = urlsplit(text).scheme
+        if scheme not in SCHEMES[name]:
+            allowed = ", ".join(f"{s}://" for s in SCHEMES[name])
+            raise ValueError(f"must be the word {EMBEDDED} or a URL beginning with {allowed}")
+        return value
+
+    @field_validator("wrapping_key")
+    @classmethod
+    def _key_length(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                key = base64.b64decode(value.get_secret_value(), validate=True)
+            except binascii.Error:
+                raise ValueError("must be base64") from None
+            if len(key) != _WRAPPING_KEY_BYTES:
+                raise ValueError(f"must be {_WRAPPING_KEY_BYTES} bytes in base64, has {len(key)}")
+        return value
+
+    @field_validator("outbound_allow", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        return tuple(ip_network(part.strip()) for part in value.split(",")) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> "Settings":
+        if self.api_port == self.ingest_port:
+            raise ValueError(f"STRATA_API_PORT and STRATA_INGEST_PORT are both {self.api_port}: they must differ")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del dotenv_settings, file_secret_settings
+        return (init_settings, env_settings, _FileVariants(settings_cls), DotEnvSettingsSource(settings_cls, ".env"))
+
+    def is_embedded(self, name: str) -> bool:
+        value = getattr(self, name)
+        return isinstance(value, SecretStr) and value.get_secret_value() == EMBEDDED
+
+    @property
+    def spool_directory(self) -> Path:
+        return self.spool_dir or self.data_dir / "spool"
+
+
+class _FileVariants(PydanticBaseSettingsSource):
+    """STRATA_X_FILE names a file that holds X: how containers and service managers hand over secrets."""
+
+    def get_field_value(self, field: object, field_name: str) -> tuple[object, str, bool]:
+        del field
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        if not path:
+            return None, field_name, False
+        return Path(path).read_text("utf-8").strip(), field_name, False
+
+    def __call__(self) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for name, field in self.settings_cls.model_fields.items():
+            value, _, _ = self.get_field_value(field, name)
+            if value is not None:
+                found[name] = value
+        return found
+
+
+class BadSettingsError(InvalidError):
+    code = "bad_settings"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """The settings, or BadSettingsError with every problem at once. No value of a setting is repeated in it."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    problems = _environment_problems()
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        for item in error.errors(include_input=False, include_url=False, include_context=False):
+            where = _variable(str(item["loc"][0])) if item["loc"] else "settings"
+            problems.append(Problem(where, str(item["msg"]).removeprefix("Value error, ")))
+    else:
+        if not problems:
+            return settings
+    raise BadSettingsError(
+        f"{len(problems)} setting{'s are' if len(problems) > 1 else ' is'} wrong",
+        problems=problems,
+        hint="The guide lists every setting: docs/guide/settings.md.",
+    )
+
+
+def _variable(location: str) -> str:
+    return location.upper() if location.upper().startswith(PREFIX) else f"{PREFIX}{location.upper()}"
+
+
+def _environment_problems() -> list[Problem]:
+    """A misspelt variable would be ignored in silence, which is found out at the worst time: it is refused."""
+    fields = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    problems: list[Problem] = []
+    for name in sorted(os.environ):
+        if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX) or name in fields:
+            continue
+        base = name.removesuffix("_FILE")
+        if base == name or base not in fields:
+            problems.append(Problem(name, "no such setting"))
+        elif base in os.environ:
+            problems.append(Problem(name, f"given together with {base}: set one of the two"))
+        elif not Path(os.environ[name]).is_file():
+            problems.append(Problem(name, "names a file that cannot be read"))
+    return problems
+
+
+def refuse_embedded(settings: Settings, names: tuple[str, ...], role: str) -> None:
+    """A role that runs as a process of its own cannot share stores that live inside another process."""
+    problems = [
+        Problem(_variable(name), f"is {EMBEDDED}, but `strata {role}` needs a server")
+        for name in names
+        if settings.is_embedded(name)
+    ]
+    if settings.wrapping_key is None:
+        problems.append(Problem(_variable("wrapping_key"), "is needed by every process that shares the stores"))
+    if problems:
+        raise BadSettingsError(
+            f"`strata {role}` cannot run with these settings",
+            problems=problems,
+            hint="`strata up` runs every role in one process on embedded stores.",
+        )
+
+
+class RelationalUrls(BaseModel):
+    """Where each database role logs in. `repr` is safe: a URL may hold a password."""
+
+    model_config = {"frozen": True}
+
+    app: SecretStr
+    worker: SecretStr
+    owner: SecretStr
