@@ -1,3 +1,3 @@
 """Fixtures every test may ask for, each in its own file under `fixtures/`."""
 
-pytest_plugins = ["fixtures.embedded", "fixtures.stores"]
+pytest_plugins = ["fixtures.embedded", "fixtures.fault_proxies", "fixtures.stores"]

@@ -55,7 +55,7 @@ rootLogger.appenderRef.console.ref = console
 
 
 def java_needed(version: str) -> int:
-    return 17 if int(version.split(".")[0]) < 9 else 21
+    return 17 if int(version.split(".", maxsplit=1)[0]) < 9 else 21
 
 
 def _missing_tools(version: str) -> list[str]:
@@ -152,7 +152,7 @@ def _linked_copy(home: Path, into: Path) -> Path:
 
 
 def _give_away(work: Path, account: Account) -> None:
-    """Hands over what the server writes. Not its home: those are hard links, and the owner is a property of the file."""
+    """Hands over what the server writes. Not its home: through a hard link that would give away the cache."""
     os.chown(work, account.uid, account.gid)
     for name in ("config", "data", "logs", "tmp"):
         for path in (work / name, *(work / name).rglob("*")):

@@ -1,0 +1,1 @@
+"""Things that go wrong between Strata and its stores, on demand."""
