@@ -1,0 +1,1 @@
+"""What must happen after a write is a row written with it."""

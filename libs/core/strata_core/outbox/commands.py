@@ -1,0 +1,148 @@
+"""Writing events, and taking them up. Only workers take up."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, insert, or_, select, tuple_, update
+
+from strata_core.new_ids import new_id
+from strata_core.outbox.events import ClaimedEvent, Event
+from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.ids import OrganizationId, OutboxId
+from strata_datamodel.limits import OUTBOX_ERROR_LENGTH
+from strata_datamodel.tables.outbox import outbox
+
+LEASE: Final = timedelta(seconds=60)
+
+
+def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) -> OutboxId:
+    """Happens if, and only if, the transaction commits."""
+    outbox_id = OutboxId(new_id(uow))
+    uow.execute(
+        insert(outbox),
+        {
+            "organization_id": uow.organization_id,
+            "id": outbox_id,
+            "kind": event.kind,
+            "schema_version": event.schema_version,
+            "entity_kind": event.entity_kind,
+            "entity_id": event.entity_id,
+            "payload": dict(event.payload),
+            "due_at": uow.now() + delay,
+            "created_at": uow.now(),
+        },
+    )
+    return outbox_id
+
+
+def claim(
+    uow: UnitOfWork,
+    worker: str,
+    *,
+    limit: int,
+    lease: timedelta = LEASE,
+    outbox_id: OutboxId | None = None,
+    kinds: Sequence[str] = (),
+) -> list[ClaimedEvent]:
+    """Take up to `limit` due events that nobody holds, oldest due first; of a doorbell's ring, the one it names. Rows
+    that others are claiming this instant are passed over, not waited for. Time is the database's, so that workers with
+    wrong clocks cannot steal. Commit before acting on them: a claim that is not committed protects nothing."""
+    now = uow.now()
+    free = [outbox.c.state == "pending", outbox.c.due_at <= now]
+    free.append(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now))
+    if outbox_id is not None:
+        free.append(outbox.c.id == outbox_id)
+    if kinds:
+        free.append(outbox.c.kind.in_(kinds))
+    key = tuple_(outbox.c.organization_id, outbox.c.id)
+    chosen = (
+        select(outbox.c.organization_id, outbox.c.id)
+        .where(*free)
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("chosen")
+        # Materialized, or a plan could run the sub-select again and lock more rows than the limit.
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    rows = uow.execute(
+        update(outbox)
+        .where(key.in_(select(chosen.c.organization_id, chosen.c.id)))
+        .values(
+            claimed_by=worker,
+            lease_until=now + lease,
+            epoch=outbox.c.epoch + 1,
+            attempts=outbox.c.attempts + 1,
+        )
+        .returning(*outbox.c)
+    ).mappings()
+    claimed = [
+        ClaimedEvent(
+            outbox_id=OutboxId(row["id"]),
+            organization_id=OrganizationId(row["organization_id"]),
+            event=Event(row["kind"], row["schema_version"], row["entity_kind"], row["entity_id"], row["payload"]),
+            epoch=row["epoch"],
+            attempts=row["attempts"],
+            created_at=row["created_at"],
+            lease_until=row["lease_until"],
+        )
+        for row in rows
+    ]
+    return sorted(claimed, key=lambda event: event.outbox_id)
+
+
+def finish(uow: UnitOfWork, claimed: ClaimedEvent) -> bool:
+    """Done for good. False when the lease was lost to another worker: then roll back what was done for it."""
+    return _settle(uow, claimed, state="done", done_at=uow.now(), last_error=None)
+
+
+def postpone(uow: UnitOfWork, claimed: ClaimedEvent, *, delay: timedelta, reason: str) -> bool:
+    """Try again after `delay`. False when the lease was lost."""
+    return _settle(uow, claimed, due_at=uow.now() + delay, last_error=reason[:OUTBOX_ERROR_LENGTH])
+
+
+def park(uow: UnitOfWork, claimed: ClaimedEvent, *, reason: str) -> bool:
+    """Not tried again until a person asks for it; stays visible. False when the lease was lost."""
+    return _settle(uow, claimed, state="parked", last_error=reason[:OUTBOX_ERROR_LENGTH])
+
+
+def resume(uow: UnitOfWork, organization_id: OrganizationId, outbox_id: OutboxId) -> bool:
+    """A person asks for a parked event to be tried again. False when it is not parked."""
+    mine = and_(outbox.c.organization_id == organization_id, outbox.c.id == outbox_id)
+    result = uow.execute(
+        update(outbox).where(mine, outbox.c.state == "parked").values(state="pending", due_at=uow.now(), attempts=0)
+    )
+    return result.rowcount == 1
+
+
+def renew(uow: UnitOfWork, claimed: ClaimedEvent, *, lease: timedelta = LEASE) -> bool:
+    """Hold on for longer. False when the lease was lost."""
+    result = uow.execute(update(outbox).where(_held(claimed)).values(lease_until=uow.now() + lease))
+    return result.rowcount == 1
+
+
+def purge_done(uow: UnitOfWork, *, older_than: timedelta, limit: int) -> int:
+    """Delete finished events in bounded bites; returns how many."""
+    old = (
+        select(outbox.c.organization_id, outbox.c.id)
+        .where(outbox.c.state == "done", outbox.c.done_at < uow.now() - older_than)
+        .limit(limit)
+    )
+    key = tuple_(outbox.c.organization_id, outbox.c.id)
+    return uow.execute(outbox.delete().where(key.in_(old))).rowcount
+
+
+def _settle(uow: UnitOfWork, claimed: ClaimedEvent, **values: object) -> bool:
+    result = uow.execute(update(outbox).where(_held(claimed)).values(claimed_by=None, lease_until=None, **values))
+    return result.rowcount == 1
+
+
+def _held(claimed: ClaimedEvent) -> ColumnElement[bool]:
+    """The epoch alone decides: a lease that ran out while nobody else claimed is still good."""
+    return and_(
+        outbox.c.organization_id == claimed.organization_id,
+        outbox.c.id == claimed.outbox_id,
+        outbox.c.epoch == claimed.epoch,
+        outbox.c.state == "pending",
+    )
