@@ -49,6 +49,9 @@ LOG_QUERY_LENGTH: Final = 4_096
 LOG_QUERY_CLAUSES: Final = 64
 LOG_QUERY_DEPTH: Final = 16
 LOG_TOTAL_COUNTED: Final = 10_000
+LOG_PAGE_BYTES: Final = 16 * MIB  # a page of logs ends early at this size
+LOG_ATTRIBUTES: Final = 1_024  # an event's values of tags and metadata past this many are kept, but not found
+LOG_SEARCH_PAST_HOURS: Final = 24  # how far a search reaches back that does not say
 
 # Entities
 NAME_LENGTH: Final = 200

@@ -1,10 +1,12 @@
 """Log events and questions about them."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
-from strata_datamodel.ids import OrganizationId
+from strata_datamodel.ids import BatchId, OrganizationId
 from strata_datamodel.metrics import Rejection
 from strata_datamodel.spooling import SpoolPosition
 
@@ -19,10 +21,24 @@ class LogLevel(StrEnum):
     UNKNOWN = "unknown"
 
 
+EVENT_ID_DIGITS: Final = 32
+_PLACE_BITS: Final = 24
+
+
+def log_event_id(received_at_ns: int, organization_id: OrganizationId, batch_id: BatchId, place: int) -> str:
+    """48 bits of arrival in milliseconds, 56 of a hash of the batch, 24 of the event's place in it. Ids of later batches
+    are greater, which keeps look-ups cheap in every store, and lines of one batch with one timestamp keep their order."""
+    if not 0 <= place < 1 << _PLACE_BITS:
+        raise ValueError(f"a batch cannot have an event at place {place}")
+    arrival_ms = received_at_ns // 1_000_000 & (1 << 48) - 1
+    batch = hashlib.blake2b(organization_id.bytes + batch_id.bytes, digest_size=7).hexdigest()
+    return f"{arrival_ms:012x}{batch}{place:06x}"
+
+
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """`event_id` is deterministic (organization, batch, place in the batch); `day` is the index day, YYYY-MM-DD,
-    fixed at acceptance: a replay writes the same id into the same index."""
+    """`event_id` is 32 lower-case hex digits, made by `log_event_id`: within an organization and day it is the event's
+    identity. `day` is the index day, YYYY-MM-DD, fixed at acceptance: a replay writes the same id into the same index."""
 
     event_id: str
     day: str
@@ -58,7 +74,7 @@ class MatchAll:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words that all occur in the message, in any order; a phrase when `phrase`."""
+    """Words that all occur in the message, in any order; one after the other when `phrase`. No word matches all."""
 
     words: str
     phrase: bool = False
@@ -66,8 +82,8 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class FieldIs:
-    """`name` is level, host_id, service_id, stream, `tags.<key>` or `metadata.<key>`; exact, but a trailing * in
-    `value` makes it a prefix when `prefix`."""
+    """`name` is level, host_id, service_id, stream, `tags.<key>` or `metadata.<key>`, nested keys joined by dots. The
+    value is the whole one, or begins with `value` when `prefix`. Values over LOG_KEYWORD_BYTES are never found."""
 
     name: str
     value: str
