@@ -14,6 +14,9 @@ from strata_datamodel.limits import OUTBOX_ERROR_LENGTH
 from strata_datamodel.tables.outbox import outbox
 
 LEASE: Final = timedelta(seconds=60)
+RING_LEASE: Final = timedelta(seconds=10)
+"""A ring that nobody answered in this time is taken for lost, and rung again."""
+RUNG: Final = "rung"
 
 
 def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) -> OutboxId:
@@ -36,6 +39,28 @@ def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) ->
     return outbox_id
 
 
+def take_due_for_ringing(uow: UnitOfWork, limit: int) -> list[OutboxId]:
+    """Due events that nobody holds, oldest due first, marked as rung: the relay's part. Commit, then ring."""
+    now = uow.now()
+    due = (
+        select(outbox.c.organization_id, outbox.c.id)
+        .where(outbox.c.state == "pending", outbox.c.due_at <= now)
+        .where(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now))
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    rows = uow.execute(
+        update(outbox)
+        .where(tuple_(outbox.c.organization_id, outbox.c.id).in_(select(due.c.organization_id, due.c.id)))
+        .values(claimed_by=RUNG, lease_until=now + RING_LEASE)
+        .returning(outbox.c.id)
+    )
+    return sorted(OutboxId(row.id) for row in rows)
+
+
 def claim(
     uow: UnitOfWork,
     worker: str,
@@ -50,7 +75,7 @@ def claim(
     wrong clocks cannot steal. Commit before acting on them: a claim that is not committed protects nothing."""
     now = uow.now()
     free = [outbox.c.state == "pending", outbox.c.due_at <= now]
-    free.append(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now))
+    free.append(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now, outbox.c.claimed_by == RUNG))
     if outbox_id is not None:
         free.append(outbox.c.id == outbox_id)
     if kinds:

@@ -1,0 +1,79 @@
+"""A rule as a user writes it, and what has to be true of it."""
+
+import msgspec
+
+from strata_datamodel.alerting import Condition, Severity
+from strata_datamodel.errors import InvalidError, Problem
+from strata_datamodel.limits import (
+    NAME_BYTES,
+    NAME_LENGTH,
+    QUERY_FILTERS,
+    QUERY_GROUP_TAGS,
+    REGEX_LENGTH,
+    RULE_FOR_SECONDS,
+    RULE_INTERVAL_SECONDS_MAX,
+    RULE_INTERVAL_SECONDS_MIN,
+    RULE_LABELS,
+    RULE_WINDOW_SECONDS,
+)
+from strata_datamodel.metrics import FilterOp
+
+PLAIN_AGGREGATES = ("count", "sum", "avg", "min", "max", "first", "last", "rate")
+
+
+class RuleDraft(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    condition: Condition
+    description: str = ""
+    is_enabled: bool = True
+    severity: Severity = Severity.WARNING
+    labels: dict[str, str] = msgspec.field(default_factory=dict)
+    for_s: int = 0
+    interval_s: int = 60
+
+
+def checked_draft(draft: RuleDraft) -> RuleDraft:
+    """The draft, or InvalidError (code `bad_rule`) with every problem at its place."""
+    condition = draft.condition
+    problems = [
+        *_within("/name", len(draft.name.strip()), 1, NAME_LENGTH, "characters"),
+        *_within("/description", len(draft.description), 0, 4_096, "characters"),
+        *_within("/for_s", draft.for_s, 0, RULE_FOR_SECONDS, "seconds"),
+        *_within("/interval_s", draft.interval_s, RULE_INTERVAL_SECONDS_MIN, RULE_INTERVAL_SECONDS_MAX, "seconds"),
+        *_within("/labels", len(draft.labels), 0, RULE_LABELS, "labels"),
+        *_within("/condition/window_s", condition.window_s, 1, RULE_WINDOW_SECONDS, "seconds"),
+        *_within("/condition/measurement", len(condition.measurement.encode()), 1, NAME_BYTES, "bytes"),
+        *_within("/condition/field", len(condition.field.encode()), 1, NAME_BYTES, "bytes"),
+        *_within("/condition/filters", len(condition.filters), 0, QUERY_FILTERS, "filters"),
+        *_within("/condition/group_by", len(condition.group_by), 0, QUERY_GROUP_TAGS, "tags"),
+    ]
+    if condition.aggregate not in PLAIN_AGGREGATES and percentile_of(condition.aggregate) is None:
+        problems.append(Problem("/condition/aggregate", f"one of {', '.join(PLAIN_AGGREGATES)}, p1 to p99"))
+    if condition.threshold != condition.threshold or abs(condition.threshold) == float("inf"):
+        problems.append(Problem("/condition/threshold", "must be a finite number"))
+    for number, item in enumerate(condition.filters):
+        where = f"/condition/filters/{number}"
+        if item.op not in set(FilterOp):
+            problems.append(Problem(f"{where}/op", f"one of {', '.join(FilterOp)}"))
+        elif not item.values or (item.op != FilterOp.IN and len(item.values) != 1):
+            problems.append(Problem(f"{where}/values", "one value; `in` takes one or more"))
+        elif any(len(value) > REGEX_LENGTH for value in item.values):
+            problems.append(Problem(f"{where}/values", f"at most {REGEX_LENGTH} characters"))
+    for key, value in draft.labels.items():
+        if not 1 <= len(key) <= NAME_LENGTH or len(value) > NAME_LENGTH:
+            problems.append(Problem(f"/labels/{key[:40]}", f"names and values of at most {NAME_LENGTH} characters"))
+    if problems:
+        raise InvalidError("the rule cannot work as it is", code="bad_rule", problems=problems)
+    return draft
+
+
+def percentile_of(aggregate: str) -> float | None:
+    """p1 to p99, or None when it is not a percentile."""
+    digits = aggregate.removeprefix("p")
+    if aggregate.startswith("p") and digits.isascii() and digits.isdigit() and 1 <= int(digits) <= 99:
+        return float(digits)
+    return None
+
+
+def _within(where: str, value: int, low: int, high: int, unit: str) -> list[Problem]:
+    return [] if low <= value <= high else [Problem(where, f"has {value}, must be {low} to {high} {unit}")]

@@ -1,0 +1,231 @@
+"""One rule, one slot: claim it, ask the store outside any transaction, apply the answer in one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, cast
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from strata_core.alerting.commands import open_alert, settle_alert
+from strata_core.alerting.drafts import percentile_of
+from strata_core.alerting.rules import Decision, Effect, decide, fingerprint, next_slot, slot_of, summary_of, verdict_of
+from strata_core.context import Context
+from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.alerting import Condition, DueRule, Rule, SeriesState, Severity, StateRow, Verdict
+from strata_datamodel.ids import AlertId, OrganizationId, RuleId
+from strata_datamodel.limits import RULES_PER_PASS
+from strata_datamodel.metrics import Aggregate, FilterOp, MetricAnswer, MetricQuery, TagFilter
+from strata_datamodel.tables.alerting import alert_rules, alert_states
+from strata_datamodel.tables.organizations import organizations
+
+LAG_S: Final = 2
+"""Windows end this long before their slot, so that points on their way are counted in the right one."""
+
+
+def claim_due_rules(uow: UnitOfWork, limit: int = RULES_PER_PASS) -> list[DueRule]:
+    """In a system unit. Claiming moves a rule to its next slot: a worker that dies now costs one slot, never a rule."""
+    now = uow.now()
+    due = (
+        select(alert_rules)
+        .join(organizations, organizations.c.id == alert_rules.c.organization_id)
+        .where(alert_rules.c.is_enabled, alert_rules.c.next_due_at <= now, organizations.c.status == "active")
+        .order_by(alert_rules.c.next_due_at)
+        .limit(limit)
+        .with_for_update(of=alert_rules, skip_locked=True)
+    )
+    claimed = [_due_rule(dict(row), now) for row in uow.execute(due).mappings()]
+    for item in claimed:
+        uow.execute(
+            update(alert_rules)
+            .where(alert_rules.c.organization_id == item.organization_id, alert_rules.c.id == item.rule.rule_id)
+            .values(next_due_at=next_slot(now, item.rule.interval_s))
+        )
+    return claimed
+
+
+def query_of(due: DueRule) -> MetricQuery:
+    condition = due.rule.condition
+    percentile = percentile_of(condition.aggregate)
+    end_ns = (int(due.slot.timestamp()) - LAG_S) * 1_000_000_000
+    return MetricQuery(
+        organization_id=OrganizationId(due.organization_id),
+        measurement=condition.measurement,
+        field=condition.field,
+        aggregate=Aggregate.PERCENTILE if percentile is not None else Aggregate(condition.aggregate),
+        percentile=percentile,
+        from_ns=end_ns - condition.window_s * 1_000_000_000,
+        to_ns=end_ns,
+        filters=tuple(TagFilter(item.tag, FilterOp(item.op), item.values) for item in condition.filters),
+        group_by=condition.group_by,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    result: Verdict
+    opened: int
+    resolved: int
+
+
+def apply_answer(ctx: Context, uow: UnitOfWork, due: DueRule, answer: MetricAnswer) -> Evaluated:
+    """States, alerts, audit and events of this slot, in the caller's transaction. An older slot than the newest that
+    was applied changes nothing, so that doubled evaluators cannot both act."""
+    before = _locked_states(ctx, uow, due.rule.rule_id)
+    values = _values_by_fingerprint(answer)
+    verdicts: list[Verdict] = []
+    opened = resolved = 0
+    for key in sorted(values.keys() | before.keys()):
+        state = before.get(key)
+        if state is not None and state.last_evaluated_at >= due.slot:
+            continue
+        labels, value = values.get(key, (state.labels if state else {}, None))
+        verdict = verdict_of(due.rule.condition, value)
+        decision = decide(due.rule, state, verdict, due.slot)
+        alert_id = _apply(ctx, uow, due.rule, key, labels, state, decision, value)
+        _remember(ctx, uow, due, key, labels, decision, alert_id, value)
+        verdicts.append(verdict)
+        opened += decision.effect is Effect.OPEN
+        resolved += decision.effect is Effect.RESOLVE
+    result = _worst(verdicts)
+    _note_result(ctx, uow, due, result, None)
+    return Evaluated(result, opened, resolved)
+
+
+def apply_failure(ctx: Context, uow: UnitOfWork, due: DueRule, reason: str) -> Evaluated:
+    """The store did not answer: nothing fires, nothing resolves, what is open stays open."""
+    _note_result(ctx, uow, due, Verdict.ERROR, reason[:500])
+    return Evaluated(Verdict.ERROR, 0, 0)
+
+
+def _due_rule(row: Mapping[str, object], now: datetime) -> DueRule:
+    rule = Rule(
+        rule_id=RuleId(cast("UUID", row["id"])),
+        name=str(row["name"]),
+        description=str(row["description"]),
+        severity=Severity(str(row["severity"])),
+        condition=msgspec.convert(row["condition"], Condition),
+        labels=msgspec.convert(row["labels"], dict[str, str]),
+        for_s=msgspec.convert(row["for_s"], int),
+        interval_s=msgspec.convert(row["interval_s"], int),
+    )
+    return DueRule(cast("UUID", row["organization_id"]), rule, slot_of(now, rule.interval_s))
+
+
+def _locked_states(ctx: Context, uow: UnitOfWork, rule_id: RuleId) -> dict[str, StateRow]:
+    """The rule's row is the lock: two evaluators of one rule take turns."""
+    here = alert_rules.c.organization_id == ctx.organization_id
+    uow.execute(select(alert_rules.c.id).where(here, alert_rules.c.id == rule_id).with_for_update())
+    rows = uow.execute(
+        select(alert_states).where(
+            alert_states.c.organization_id == ctx.organization_id, alert_states.c.rule_id == rule_id
+        )
+    )
+    return {
+        row.fingerprint: StateRow(
+            fingerprint=row.fingerprint,
+            labels=row.labels,
+            state=SeriesState(row.state),
+            pending_since=row.pending_since,
+            firing_since=row.firing_since,
+            alert_id=row.alert_id,
+            last_evaluated_at=row.last_evaluated_at,
+            last_value=row.last_value,
+        )
+        for row in rows
+    }
+
+
+def _values_by_fingerprint(answer: MetricAnswer) -> dict[str, tuple[Mapping[str, str], float]]:
+    found: dict[str, tuple[Mapping[str, str], float]] = {}
+    for series in answer.series:
+        for _, value in series.points[-1:]:
+            if isinstance(value, float | int):
+                found[fingerprint(series.tags)] = (series.tags, float(value))
+    return found
+
+
+def _apply(
+    ctx: Context,
+    uow: UnitOfWork,
+    rule: Rule,
+    key: str,
+    labels: Mapping[str, str],
+    state: StateRow | None,
+    decision: Decision,
+    value: float | None,
+) -> AlertId | None:
+    held = state.alert_id if state else None
+    if decision.effect is Effect.RESOLVE and held is not None:
+        settle_alert(ctx, uow, held, by=f"evaluation: {decision.reason}", value=value)
+        return None
+    if decision.effect is not Effect.OPEN or value is None:
+        return held
+    return open_alert(
+        ctx,
+        uow,
+        {
+            "rule_id": rule.rule_id,
+            "fingerprint": key,
+            "labels": {**labels, **rule.labels},
+            "severity": rule.severity,
+            "summary": summary_of(rule, labels, value),
+            "description": rule.description,
+            "value": value,
+            "threshold": rule.condition.threshold,
+            "started_at": decision.firing_since,
+        },
+    )
+
+
+def _remember(
+    ctx: Context,
+    uow: UnitOfWork,
+    due: DueRule,
+    key: str,
+    labels: Mapping[str, str],
+    decision: Decision,
+    alert_id: AlertId | None,
+    value: float | None,
+) -> None:
+    identity = {"organization_id": ctx.organization_id, "rule_id": due.rule.rule_id, "fingerprint": key}
+    if decision.state is SeriesState.NO_DATA and alert_id is None:
+        # A series that is gone with nothing open is forgotten: a rule over short-lived series must not grow for ever.
+        uow.execute(delete(alert_states).where(*(alert_states.c[name] == held for name, held in identity.items())))
+        return
+    remembered = {
+        "labels": dict(labels),
+        "state": decision.state,
+        "pending_since": decision.pending_since,
+        "firing_since": decision.firing_since,
+        "alert_id": alert_id,
+        "last_evaluated_at": due.slot,
+        "last_value": value,
+    }
+    uow.execute(
+        insert(alert_states)
+        .values(**identity, **remembered)
+        .on_conflict_do_update(index_elements=list(identity), set_=remembered)
+    )
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    for verdict in (Verdict.ERROR, Verdict.FIRING, Verdict.OK):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.NO_DATA
+
+
+def _note_result(ctx: Context, uow: UnitOfWork, due: DueRule, result: Verdict, error: str | None) -> None:
+    uow.execute(
+        update(alert_rules)
+        .where(
+            alert_rules.c.organization_id == ctx.organization_id,
+            alert_rules.c.id == due.rule.rule_id,
+            func.coalesce(alert_rules.c.last_evaluated_at, due.slot) <= due.slot,
+        )
+        .values(last_evaluated_at=due.slot, last_result=result, last_error=error)
+    )

@@ -1,0 +1,1 @@
+"""Where alerts are sent, and what became of each sending."""

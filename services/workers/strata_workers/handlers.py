@@ -1,0 +1,29 @@
+"""What each kind of event sets in motion. A handler runs inside the transaction that finishes the event: it may run
+again after a crash, and then finds its own traces."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from strata_core.alerting.events import ALERT_KINDS
+from strata_core.context import Actor, ActorKind, Context
+from strata_core.notifying.commands import plan_notifications
+from strata_core.outbox.events import ClaimedEvent
+from strata_core.ports.unit_of_work import UnitOfWork
+
+RELAY: Final = Actor(ActorKind.SYSTEM, None, "relay")
+Handler = Callable[[Context, UnitOfWork, ClaimedEvent], None]
+
+
+def context_of(claimed: ClaimedEvent) -> Context:
+    return Context(claimed.organization_id, RELAY, frozenset(), f"event-{claimed.outbox_id}")
+
+
+def plan_alert_notifications(ctx: Context, uow: UnitOfWork, claimed: ClaimedEvent) -> None:
+    plan_notifications(ctx, uow, claimed.outbox_id, claimed.event.kind, claimed.event.entity_id)
+
+
+HANDLERS: Final[Mapping[str, Handler]] = dict.fromkeys(ALERT_KINDS, plan_alert_notifications)
+"""A kind that is missing here needs nothing done: it is finished as it is."""
+
+CACHED_KINDS: Final[Mapping[str, str]] = {"host": "hosts", "service": "services", "alert_rule": "rules"}
+"""Entity kind → the kind of cache entries that a change of it makes stale."""

@@ -1,0 +1,92 @@
+"""From a row in the outbox to its effect: the relay rings, the answerer claims, handles and finishes."""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from strata_core.outbox.commands import claim, finish, park, postpone, take_due_for_ringing
+from strata_core.outbox.events import ClaimedEvent
+from strata_core.ports.cache import Cache
+from strata_core.ports.doorbell import Doorbell
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_datamodel.errors import ConflictError, UnavailableError
+from strata_datamodel.ids import OutboxId
+from strata_workers.handlers import CACHED_KINDS, HANDLERS, context_of
+from strata_workers.sender import Sender
+
+log = structlog.get_logger(__name__)
+EVENTS_PER_PASS: Final = 200
+ATTEMPTS_BEFORE_PARKING: Final = 20
+MAX_DELAY: Final = timedelta(minutes=10)
+
+
+class Answerer:
+    """Answers one ring. Any number may answer the same: the claim lets one through."""
+
+    def __init__(
+        self, units: SystemUnitsOfWork, sender: Sender, cache: Cache, worker: str, registry: CollectorRegistry
+    ) -> None:
+        self._units = units
+        self._sender = sender
+        self._cache = cache
+        self._worker = worker
+        self._events = Counter("strata_outbox_events", "Events taken up, by outcome.", ["outcome"], registry=registry)
+
+    def answer(self, outbox_id: OutboxId) -> bool:
+        """True when this call claimed the event."""
+        with self._units.system() as uow:
+            claimed = claim(uow, self._worker, limit=1, outbox_id=outbox_id)
+        for item in claimed:
+            self._handle(item)
+        return bool(claimed)
+
+    def _handle(self, item: ClaimedEvent) -> None:
+        handler = HANDLERS.get(item.event.kind)
+        try:
+            with self._units.organization(item.organization_id) as uow:
+                if handler is not None:
+                    handler(context_of(item), uow, item)
+                if not finish(uow, item):
+                    raise ConflictError("the lease was lost", code="lease_lost")
+        except UnavailableError:
+            raise
+        except Exception as error:
+            # One event's failure must not hold up the others: it is put off with its reason, and parked in the end.
+            log.exception("event_failed", outbox=str(item.outbox_id), kind=item.event.kind)
+            self._put_off(item, f"{type(error).__name__}: {error}")
+            return
+        self._events.labels("done").inc()
+        cached = CACHED_KINDS.get(item.event.entity_kind)
+        if cached is not None:
+            self._cache.invalidate(item.organization_id, cached)
+        if handler is not None:
+            self._sender.send_event(item.outbox_id)
+
+    def _put_off(self, item: ClaimedEvent, reason: str) -> None:
+        is_last = item.attempts >= ATTEMPTS_BEFORE_PARKING
+        with self._units.organization(item.organization_id) as uow:
+            if is_last:
+                park(uow, item, reason=reason)
+            else:
+                delay = min(MAX_DELAY, timedelta(seconds=2 ** min(item.attempts, 10)))
+                postpone(uow, item, delay=delay, reason=reason)
+        self._events.labels("parked" if is_last else "postponed").inc()
+
+
+class Relay:
+    """Finds events that are due and rings for each; with the bell down it answers them itself."""
+
+    def __init__(self, units: SystemUnitsOfWork, doorbell: Doorbell, answerer: Answerer) -> None:
+        self._units = units
+        self._doorbell = doorbell
+        self._answerer = answerer
+
+    def step(self) -> int:
+        with self._units.system() as uow:
+            due = take_due_for_ringing(uow, EVENTS_PER_PASS)
+        for outbox_id in due:
+            if not self._doorbell.ring(outbox_id):
+                self._answerer.answer(outbox_id)
+        return len(due)
