@@ -1,0 +1,1 @@
+"""PostgreSQL: roles, migrations, engines and units of work."""
