@@ -2,7 +2,7 @@
 
 import select
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -11,28 +11,23 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from strata_datamodel.errors import StoreUnavailableError, UnavailableError
+from strata_datamodel.errors import StoreUnavailableError
 from strata_stores.embedded.account import give, server_account
-from strata_stores.embedded.child import Child, Program
+from strata_stores.embedded.child import Program
 from strata_stores.embedded.orphans import stop_orphans
 from strata_stores.embedded.output import ServerLog
 from strata_stores.embedded.postgres_cluster import SUPERUSER, ensure_cluster, installation, open_installation
 from strata_stores.embedded.postgres_settings import option_list
 from strata_stores.embedded.private import make_private
+from strata_stores.embedded.process import RecoveringError, ServerProcess
 from strata_stores.embedded.traversal import open_way
 
 NAME: Final = "postgres"
 CHECK_TIMEOUT_S: Final = 2.0
-START_TIMEOUT_S: Final = 60.0
-RECOVERY_TIMEOUT_S: Final = 900.0  # replaying a full max_wal_size on a slow disk is slow, not broken
-_PAUSE_S: Final = 0.02
 # fast shutdown (ends sessions, writes a checkpoint), then immediate (the next start replays the WAL)
 STOP_STEPS: Final = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
+ABORT_STEPS: Final = ((signal.SIGQUIT, 2.0),)
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class RecoveringError(StoreUnavailableError):
-    """It runs and will answer: replaying its log, or starting again after a crash of one of its own processes."""
 
 
 class EmbeddedPostgres:
@@ -52,19 +47,14 @@ class EmbeddedPostgres:
         self.socket_dir = socket_dir
         self.port = port
         self._settings = dict(settings)
-        self._log = ServerLog(log_path or data_dir.with_name(data_dir.name + ".log"))
-        self._child: Child | None = None
+        self.process = ServerProcess(NAME, ServerLog(log_path or data_dir.with_name(data_dir.name + ".log")))
 
     @property
     def pid(self) -> int | None:
-        return self._child.pid if self._child and self._child.is_alive() else None
+        return self.process.pid
 
     def is_alive(self) -> bool:
-        return self._child is not None and self._child.is_alive()
-
-    def wait_for_exit(self, timeout_s: float) -> bool:
-        """True at once when it does not run."""
-        return self._child is None or self._child.wait(timeout_s)
+        return self.process.is_alive()
 
     def url(self, user: str = SUPERUSER, database: str = "strata") -> str:
         return (
@@ -87,21 +77,15 @@ class EmbeddedPostgres:
         command = [str(installation() / "bin" / "postgres"), "-D", str(self.data_dir)]
         command += option_list(self.socket_dir, self.port, self._settings)
         program = Program(command, self.data_dir, account, death_signal=signal.SIGINT)
-        self._child = Child(NAME, program, self._log)
-        self._child.spawn()
-        try:
-            self._wait_until_ready(self._child)
-        except BaseException:
-            self.stop()
-            raise
+        self.process.start(program, self.check)
 
     def stop(self) -> None:
         """Idempotent. Returns when no process of it is left."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.stop(STOP_STEPS)
-        stop_orphans(self.data_dir, NAME, ((signal.SIGQUIT, 2.0),))  # backends of a killed one
+        self._end(STOP_STEPS)
+
+    def abort(self) -> None:
+        """A stop for one that does not answer: the next start replays the log."""
+        self._end(ABORT_STEPS)
 
     def check(self, timeout_s: float = CHECK_TIMEOUT_S) -> None:
         """A query there and back. Raises StoreUnavailableError, RecoveringError when it only needs time."""
@@ -137,39 +121,19 @@ class EmbeddedPostgres:
         for path in stale:
             path.unlink(missing_ok=True)
 
-    def _wait_until_ready(self, child: Child) -> None:
-        waited_s = 0.0
-        limit_s = START_TIMEOUT_S
-        while waited_s < limit_s:
-            if child.wait(_PAUSE_S):
-                raise UnavailableError(
-                    f"PostgreSQL ended with status {child.returncode} while starting:\n{self._log.last_lines()}",
-                    code="postgres_start",
-                    hint=f"its log is {self._log.path}",
-                )
-            try:
-                self.check()
-            except RecoveringError:
-                limit_s = RECOVERY_TIMEOUT_S
-            except StoreUnavailableError:
-                pass
-            else:
-                return
-            waited_s += _PAUSE_S
-        raise UnavailableError(
-            f"PostgreSQL did not answer in {limit_s:.0f} s:\n{self._log.last_lines()}",
-            code="postgres_start",
-            hint=f"its log is {self._log.path}",
-        )
+    def _end(self, steps: Sequence[tuple[signal.Signals, float]]) -> None:
+        if self.process.stop(steps) and self.data_dir.exists():
+            stop_orphans(self.data_dir, NAME, ABORT_STEPS)  # the backends of one that was killed
 
 
 def _round_trip(connection: psycopg.Connection[tuple[object, ...]], timeout_s: float) -> None:
     """By hand, as psycopg waits without end for the answer of a backend that hangs (a frozen process, a dead disk)."""
     link = connection.pgconn
     link.send_query(b"SELECT 1")
+    answers = select.poll()  # not `select`: that one refuses descriptors above 1023
+    answers.register(link.socket, select.POLLIN)
     while link.is_busy():
-        readable, _, _ = select.select([link.socket], [], [], timeout_s)
-        if not readable:
+        if not answers.poll(timeout_s * 1000):
             raise psycopg.OperationalError(f"no answer to a query in {timeout_s} s")
         link.consume_input()
     while (result := link.get_result()) is not None:

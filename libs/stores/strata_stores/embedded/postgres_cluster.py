@@ -30,7 +30,7 @@ def installation() -> Path:
 def ensure_cluster(directory: Path, account: Account | None) -> None:
     """Idempotent. A cluster is made beside its place and moved there when it is complete and synced, so a crash in the
     middle leaves nothing that looks like one."""
-    if directory.exists():
+    if directory.exists() and not _was_empty(directory):
         refuse_other_version(directory)
         return
     staging = directory.with_name(directory.name + ".initdb")
@@ -41,6 +41,14 @@ def ensure_cluster(directory: Path, account: Account | None) -> None:
     give(staging, account)
     staging.rename(directory)
     _sync(directory.parent)
+
+
+def _was_empty(directory: Path) -> bool:
+    """Removes it when it was, say made by whoever prepared the disk."""
+    if any(directory.iterdir()):
+        return False
+    directory.rmdir()
+    return True
 
 
 def refuse_other_version(directory: Path) -> None:

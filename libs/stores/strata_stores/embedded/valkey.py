@@ -1,6 +1,7 @@
 """A Valkey of our own, on a unix socket only: cache, live bus and doorbell."""
 
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,20 +10,25 @@ from typing import Final
 from urllib.parse import quote
 
 import redis
+import structlog
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from strata_datamodel.errors import StoreUnavailableError, UnavailableError
-from strata_stores.embedded.child import Child, Program
+from strata_stores.embedded.child import Program
 from strata_stores.embedded.orphans import stop_orphans
 from strata_stores.embedded.output import ServerLog
 from strata_stores.embedded.private import make_private
+from strata_stores.embedded.process import RecoveringError, ServerProcess
 from strata_stores.embedded.wheels import valkey_program
 
 NAME: Final = "valkey"
 _PROGRAM: Final = "valkey-server"
 CHECK_TIMEOUT_S: Final = 2.0
-START_TIMEOUT_S: Final = 30.0
-_PAUSE_S: Final = 0.02
 STOP_STEPS: Final = ((signal.SIGTERM, 10.0),)  # writes and syncs its append file, then ends
+ABORT_STEPS: Final = ((signal.SIGTERM, 1.0),)
+# What it says when it gives up on its append file: torn in the middle, bad manifest, bad base file, file missing.
+_DAMAGE: Final = ("append only file", "aof manifest", "loading db", "aof file")
 _NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 _SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -47,6 +53,8 @@ _SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_log = structlog.get_logger("strata.embedded")
+
 
 class EmbeddedValkey:
     """`data_dir` and the directory of `socket_path` belong to this object alone."""
@@ -63,19 +71,14 @@ class EmbeddedValkey:
         self.data_dir = data_dir
         self.socket_path = socket_path
         self._settings = {**_SETTINGS, **settings}
-        self._log = ServerLog(log_path or data_dir.with_name(data_dir.name + ".log"))
-        self._child: Child | None = None
+        self.process = ServerProcess(NAME, ServerLog(log_path or data_dir.with_name(data_dir.name + ".log")))
 
     @property
     def pid(self) -> int | None:
-        return self._child.pid if self._child and self._child.is_alive() else None
+        return self.process.pid
 
     def is_alive(self) -> bool:
-        return self._child is not None and self._child.is_alive()
-
-    def wait_for_exit(self, timeout_s: float) -> bool:
-        """True at once when it does not run."""
-        return self._child is None or self._child.wait(timeout_s)
+        return self.process.is_alive()
 
     def url(self) -> str:
         return f"unix://{quote(str(self.socket_path))}"
@@ -92,47 +95,44 @@ class EmbeddedValkey:
         command = [str(valkey_program())]
         command += [part for name, value in settings.items() for part in (f"--{name}", value)]
         program = Program(command, self.data_dir, account=None, death_signal=signal.SIGTERM)
-        self._child = Child(NAME, program, self._log)
-        self._child.spawn()
         try:
-            self._wait_until_ready(self._child)
-        except BaseException:
-            self.stop()
-            raise
+            self.process.start(program, self.check)
+        except UnavailableError:
+            if not self._set_damaged_file_aside():
+                raise
+            self.process.start(program, self.check)
 
     def stop(self) -> None:
         """Idempotent. Returns when no process of it is left."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.stop(STOP_STEPS)
+        self.process.stop(STOP_STEPS)
+
+    def abort(self) -> None:
+        """A stop for one that does not answer."""
+        self.process.stop(ABORT_STEPS)
+
+    def _set_damaged_file_aside(self) -> bool:
+        """A damaged append file must not keep Strata down: it held a cache, and rings that a poller makes up for."""
+        kept = self.data_dir / "appendonlydir"
+        last_lines = self.process.log.last_lines().lower()
+        if not kept.exists() or not any(sign in last_lines for sign in _DAMAGE):
+            return False
+        damaged = kept.with_name("appendonlydir.damaged")
+        shutil.rmtree(damaged, ignore_errors=True)
+        kept.rename(damaged)
+        _log.warning("valkey_append_file_damaged", moved_to=str(damaged))
+        return True
 
     def check(self, timeout_s: float = CHECK_TIMEOUT_S) -> None:
-        """Raises StoreUnavailableError. While it loads its append file it answers LOADING, which is not ready."""
+        """A ping there and back. Raises StoreUnavailableError, RecoveringError when it only needs time."""
         try:
             with redis.Redis(
-                unix_socket_path=os.fspath(self.socket_path), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
+                unix_socket_path=os.fspath(self.socket_path),
+                socket_timeout=timeout_s,
+                socket_connect_timeout=timeout_s,
+                retry=Retry(NoBackoff(), 0),
             ) as client:
                 client.ping()
+        except redis.BusyLoadingError as error:
+            raise RecoveringError(NAME, str(error)) from error
         except redis.RedisError as error:
             raise StoreUnavailableError(NAME, str(error)) from error
-
-    def _wait_until_ready(self, child: Child) -> None:
-        waited_s = 0.0
-        while waited_s < START_TIMEOUT_S:
-            if child.wait(_PAUSE_S):
-                raise UnavailableError(
-                    f"Valkey ended with status {child.returncode} while starting:\n{self._log.last_lines()}",
-                    code="valkey_start",
-                    hint=f"its log is {self._log.path}",
-                )
-            try:
-                self.check()
-            except StoreUnavailableError:
-                waited_s += _PAUSE_S
-            else:
-                return
-        raise UnavailableError(
-            f"Valkey did not answer in {START_TIMEOUT_S:.0f} s:\n{self._log.last_lines()}",
-            code="valkey_start",
-            hint=f"its log is {self._log.path}",
-        )
