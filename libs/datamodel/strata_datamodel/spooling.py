@@ -20,7 +20,8 @@ class WireFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SpoolPosition:
-    """Record `sequence` of spool `spool_id`. Sequences rise by one and are never used twice in a spool."""
+    """Record `sequence` of spool `spool_id`. Sequences rise, with gaps only where a crash or damage took records,
+    and are never used twice in a spool."""
 
     spool_id: UUID
     sequence: int
