@@ -135,7 +135,7 @@ class _FileVariants(PydanticBaseSettingsSource):
     def get_field_value(self, field: object, field_name: str) -> tuple[object, str, bool]:
         del field
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if not path:
+        if not path or not Path(path).is_file():  # a missing one is named by _environment_problems
             return None, field_name, False
         return Path(path).read_text("utf-8").strip(), field_name, False
 

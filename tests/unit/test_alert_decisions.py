@@ -1,0 +1,142 @@
+"""What an evaluation does to a series: table tests, and a model for any history."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from strata_core.alerting.drafts import RuleDraft, checked_draft
+from strata_core.alerting.rules import Effect, decide, fingerprint, next_slot, slot_of, summary_of, verdict_of
+from strata_datamodel.alerting import (
+    Comparison,
+    Condition,
+    ConditionFilter,
+    Rule,
+    SeriesState,
+    Severity,
+    StateRow,
+    Verdict,
+)
+from strata_datamodel.errors import InvalidError
+from strata_datamodel.ids import AlertId, RuleId
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+CONDITION = Condition(
+    measurement="system_metrics", field="value", aggregate="avg", comparison=Comparison.GT, threshold=90, window_s=300
+)
+ALERT = AlertId(UUID(int=7))
+
+
+def rule(for_s: int = 0) -> Rule:
+    return Rule(RuleId(UUID(int=1)), "cpu", "", Severity.CRITICAL, CONDITION, {}, for_s, 60)
+
+
+def state(kind: SeriesState, *, alert=None, pending_since=None, at=NOON) -> StateRow:
+    return StateRow("f", {}, kind, pending_since, at if alert else None, alert, at, None)
+
+
+def test_over_the_threshold_without_a_wait_opens_at_once():
+    decision = decide(rule(), None, Verdict.FIRING, NOON)
+    assert (decision.effect, decision.state) == (Effect.OPEN, SeriesState.FIRING)
+    assert decision.firing_since == NOON
+
+
+def test_a_wait_opens_only_when_it_is_over():
+    first = decide(rule(for_s=120), None, Verdict.FIRING, NOON)
+    assert (first.effect, first.state, first.pending_since) == (Effect.NONE, SeriesState.PENDING, NOON)
+    waiting = state(SeriesState.PENDING, pending_since=NOON)
+    assert decide(rule(120), waiting, Verdict.FIRING, NOON + timedelta(seconds=119)).effect is Effect.NONE
+    assert decide(rule(120), waiting, Verdict.FIRING, NOON + timedelta(seconds=120)).effect is Effect.OPEN
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NO_DATA, Verdict.ERROR])
+def test_silence_neither_resolves_nor_fires(verdict):
+    opened = state(SeriesState.FIRING, alert=ALERT)
+    kept = decide(rule(), opened, verdict, NOON + timedelta(minutes=1))
+    assert kept.effect is Effect.NONE
+    assert kept.firing_since == NOON
+    assert decide(rule(), None, verdict, NOON).effect is Effect.NONE
+
+
+def test_a_gap_in_the_data_starts_the_wait_anew_but_an_outage_of_the_store_does_not():
+    waiting = state(SeriesState.PENDING, pending_since=NOON)
+    assert decide(rule(120), waiting, Verdict.NO_DATA, NOON + timedelta(seconds=60)).pending_since is None
+    assert decide(rule(120), waiting, Verdict.ERROR, NOON + timedelta(seconds=60)).pending_since == NOON
+
+
+@given(st.lists(st.sampled_from(list(Verdict)), max_size=40), st.integers(0, 300))
+def test_any_history_opens_and_resolves_in_turn_and_resolves_only_on_ok(verdicts, for_s):
+    at, before, is_open = NOON, None, False
+    for verdict in verdicts:
+        at += timedelta(seconds=60)
+        decision = decide(rule(for_s), before, verdict, at)
+        if decision.effect is Effect.OPEN:
+            assert not is_open
+            assert verdict is Verdict.FIRING
+            is_open = True
+        elif decision.effect is Effect.RESOLVE:
+            assert is_open
+            assert verdict is Verdict.OK
+            is_open = False
+        alert = ALERT if is_open else None
+        before = StateRow(
+            "f", {}, decision.state, decision.pending_since, decision.firing_since, alert, at, None
+        )  # fmt: skip
+        assert not (verdict is Verdict.OK and is_open)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "fires_at", "calm_at"),
+    [(">", 91, 90), (">=", 90, 89), ("<", 89, 90), ("<=", 90, 91), ("==", 90, 91), ("!=", 91, 90)],
+)
+def test_each_comparison_fires_on_its_side_of_the_threshold(comparison, fires_at, calm_at):
+    condition = Condition(
+        measurement="m", field="f", aggregate="avg", comparison=Comparison(comparison), threshold=90, window_s=60
+    )
+    assert verdict_of(condition, fires_at) is Verdict.FIRING
+    assert verdict_of(condition, calm_at) is Verdict.OK
+    assert verdict_of(condition, None) is Verdict.NO_DATA
+
+
+@given(st.integers(0, 4_000_000_000), st.integers(1, 86_400))
+def test_slots_are_shared_multiples_of_the_interval(second, interval_s):
+    instant = datetime.fromtimestamp(second, UTC)
+    slot = slot_of(instant, interval_s)
+    assert slot <= instant < next_slot(instant, interval_s)
+    assert int(slot.timestamp()) % interval_s == 0
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=8), max_size=4))
+def test_a_fingerprint_does_not_depend_on_order(labels):
+    assert fingerprint(labels) == fingerprint(dict(reversed(labels.items())))
+
+
+def test_fingerprints_tell_shifted_boundaries_apart():
+    assert fingerprint({"a": "bc"}) != fingerprint({"ab": "c"})
+    assert fingerprint({"a": "", "b": "c"}) != fingerprint({"a": "b", "": "c"})
+
+
+def test_a_summary_says_what_was_measured_and_where():
+    text = summary_of(rule(), {"host": "db1"}, 97.25)
+    assert text == "cpu: avg(system_metrics.value) = 97.25 > 90 (host=db1)"
+
+
+def test_every_problem_of_a_draft_is_named_at_once():
+    condition = Condition(
+        measurement="", field="f", aggregate="median", comparison=Comparison.GT, threshold=float("nan"), window_s=0,
+        filters=(ConditionFilter(tag="t", op="~", values=("x",)), ConditionFilter(tag="t", op="=", values=())),
+    )  # fmt: skip
+    with pytest.raises(InvalidError) as raised:
+        checked_draft(RuleDraft(name=" ", condition=condition, interval_s=0))
+    assert {problem.where for problem in raised.value.problems} == {
+        "/name",
+        "/interval_s",
+        "/condition/measurement",
+        "/condition/aggregate",
+        "/condition/threshold",
+        "/condition/window_s",
+        "/condition/filters/0/op",
+        "/condition/filters/1/values",
+    }
