@@ -1,0 +1,198 @@
+"""Issuing, rotating and revoking keys; starting and ending sessions."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, func, insert, select, update
+
+from strata_core.access.key_rows import NewKey, add_key
+from strata_core.access.permissions import check_scopes, scope_permissions
+from strata_core.access.queries import ApiKey, SignInCandidate, api_key_of
+from strata_core.access.rules import require, require_grantable
+from strata_core.access.tokens import DEFAULT_ENVIRONMENT
+from strata_core.audit.commands import record
+from strata_core.context import Context
+from strata_core.new_ids import new_id
+from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.errors import ConflictError, InvalidError, LimitError, Problem
+from strata_datamodel.ids import ApiKeyId, SessionId, UserId
+from strata_datamodel.limits import (
+    API_KEYS_PER_ORGANIZATION,
+    KEY_OVERLAP_HOURS_MAX,
+    NAME_LENGTH,
+    SCOPES_PER_KEY,
+    SESSION_HOURS,
+    SESSION_IDLE_HOURS,
+    USER_AGENT_LENGTH,
+)
+from strata_datamodel.tables.access import api_keys
+from strata_datamodel.tables.users import sessions, users
+
+_IDLE = timedelta(hours=SESSION_IDLE_HOURS)
+_LIFE = timedelta(hours=SESSION_HOURS)
+_SESSION_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    session_id: SessionId
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+def create_api_key(
+    ctx: Context,
+    uow: UnitOfWork,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    environment: str = DEFAULT_ENVIRONMENT,
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """Raises DeniedError (code `grant_exceeds_grantor`) for scopes that the caller does not hold."""
+    require(ctx, "api_keys:write")
+    wanted = check_scopes(scopes[: SCOPES_PER_KEY + 1])
+    _check_key(name, wanted, expires_at, uow.now())
+    require_grantable(ctx, scope_permissions(wanted))
+    live = select(func.count()).where(
+        api_keys.c.organization_id == uow.organization_id, api_keys.c.revoked_at.is_(None)
+    )
+    if uow.execute(live).scalar_one() >= API_KEYS_PER_ORGANIZATION:
+        raise LimitError(
+            f"an organization has at most {API_KEYS_PER_ORGANIZATION} keys",
+            code="api_keys_limit",
+            hint="revoke keys that nobody uses (limit API_KEYS_PER_ORGANIZATION)",
+        )
+    return add_key(ctx, uow, name=name.strip(), scopes=wanted, environment=environment, expires_at=expires_at)
+
+
+def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overlap: timedelta) -> NewKey:
+    """A new key like the old one, which works on for `overlap` so that agents can be moved without a gap."""
+    require(ctx, "api_keys:write")
+    if not timedelta(0) <= overlap <= timedelta(hours=KEY_OVERLAP_HOURS_MAX):
+        raise InvalidError(f"the overlap is 0 to {KEY_OVERLAP_HOURS_MAX} hours", code="bad_overlap")
+    uow.execute(select(api_keys.c.id).where(_mine(uow, api_key_id)).with_for_update())
+    old = api_key_of(uow, api_key_id)
+    require_grantable(ctx, scope_permissions(old.scopes))
+    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= uow.now()):
+        raise ConflictError("this key does not work any more", code="key_ended", hint="make a new key instead")
+    environment = old.environment or DEFAULT_ENVIRONMENT
+    new = add_key(ctx, uow, name=old.name, scopes=old.scopes, environment=environment, expires_at=old.expires_at)
+    ends_at = min(filter(None, (old.expires_at, uow.now() + overlap)))
+    _update_key(uow, api_key_id, expires_at=ends_at)
+    record(
+        ctx,
+        uow,
+        "api_key.rotated",
+        "api_key",
+        str(api_key_id),
+        before={"expires_at": old.expires_at},
+        after={"expires_at": ends_at, "successor": new.key.api_key_id},
+    )
+    return new
+
+
+def revoke_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId) -> ApiKey:
+    """At once and for good. Revoking a revoked key changes nothing."""
+    require(ctx, "api_keys:write")
+    old = api_key_of(uow, api_key_id)
+    if old.revoked_at is not None:
+        return old
+    _update_key(uow, api_key_id, revoked_at=uow.now())
+    after = {"revoked_at": uow.now()}
+    record(ctx, uow, "api_key.revoked", "api_key", str(api_key_id), before={"name": old.name}, after=after)
+    return api_key_of(uow, api_key_id)
+
+
+def touch_key(uow: UnitOfWork, api_key_id: ApiKeyId) -> None:
+    """Remember that it was used. No change of the entity: its version stays."""
+    uow.execute(update(api_keys).where(_mine(uow, api_key_id)).values(last_used_at=uow.now()))
+
+
+def start_session(
+    uow: UnitOfWork,
+    candidate: SignInCandidate,
+    *,
+    new_password_hash: str | None = None,
+    user_agent: str | None = None,
+    remote_addr: str | None = None,
+    replaces: bytes | None = None,
+) -> NewSession:
+    """In the person's unit, after their password matched. Always a new token: one that somebody planted in the browser
+    before signing in is worth nothing; `replaces` is the hash of the one that the browser held, which ends."""
+    now = uow.now()
+    token = secrets.token_urlsafe(_SESSION_BYTES)
+    session_id = SessionId(new_id(uow))
+    if replaces is not None:
+        end_session(uow, token_hash=replaces)
+    uow.execute(
+        insert(sessions),
+        {
+            "id": session_id,
+            "user_id": candidate.user_id,
+            "token_hash": hashlib.sha256(token.encode()).digest(),
+            "created_at": now,
+            "last_seen_at": now,
+            "idle_expires_at": now + _IDLE,
+            "expires_at": now + _LIFE,
+            "user_agent": user_agent[:USER_AGENT_LENGTH] if user_agent else None,
+            "remote_addr": remote_addr,
+        },
+    )
+    changes: dict[str, object] = {
+        "last_login_at": now,
+        "login_count": users.c.login_count + 1,
+        "failed_login_count": 0,
+    }
+    if new_password_hash is not None:
+        changes["password_hash"] = new_password_hash
+    uow.execute(update(users).where(users.c.id == candidate.user_id).values(**changes))
+    return NewSession(session_id=session_id, token=token, expires_at=now + _LIFE)
+
+
+def count_failed_sign_in(uow: UnitOfWork, user_id: UserId) -> None:
+    """In the person's unit."""
+    uow.execute(update(users).where(users.c.id == user_id).values(failed_login_count=users.c.failed_login_count + 1))
+
+
+def touch_session(uow: UnitOfWork, session_id: SessionId) -> None:
+    """Being used keeps a session from idling out, never beyond its absolute end."""
+    now = uow.now()
+    uow.execute(
+        update(sessions)
+        .where(sessions.c.id == session_id)
+        .values(last_seen_at=now, idle_expires_at=func.least(now + _IDLE, sessions.c.expires_at))
+    )
+
+
+def end_session(uow: UnitOfWork, *, token_hash: bytes) -> None:
+    """In the person's unit. Ending an ended session changes nothing."""
+    uow.execute(
+        update(sessions)
+        .where(sessions.c.token_hash == token_hash, sessions.c.revoked_at.is_(None))
+        .values(revoked_at=uow.now())
+    )
+
+
+def _update_key(uow: UnitOfWork, api_key_id: ApiKeyId, **changes: object) -> None:
+    values = {**changes, "version": api_keys.c.version + 1, "updated_at": uow.now()}
+    uow.execute(update(api_keys).where(_mine(uow, api_key_id)).values(**values))
+
+
+def _mine(uow: UnitOfWork, api_key_id: ApiKeyId) -> ColumnElement[bool]:
+    return (api_keys.c.organization_id == uow.organization_id) & (api_keys.c.id == api_key_id)
+
+
+def _check_key(name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime) -> None:
+    problems = []
+    if not 1 <= len(name.strip()) <= NAME_LENGTH or not name.isprintable():
+        problems.append(Problem("/name", f"expected 1 to {NAME_LENGTH} printable characters"))
+    if len(scopes) > SCOPES_PER_KEY:
+        problems.append(Problem("/scopes", f"expected at most {SCOPES_PER_KEY}"))
+    if expires_at is not None and expires_at <= now:
+        problems.append(Problem("/expires_at", "expected an instant in the future"))
+    if problems:
+        raise InvalidError("this key cannot be made", code="bad_key", problems=problems)

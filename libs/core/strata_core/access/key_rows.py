@@ -1,0 +1,56 @@
+"""Putting a new key into its table: asked for by people, and once when an organization begins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import insert
+
+from strata_core.access.queries import ApiKey, api_key_of
+from strata_core.access.tokens import DEFAULT_ENVIRONMENT, issue_token
+from strata_core.audit.commands import record
+from strata_core.context import Context
+from strata_core.new_ids import new_id
+from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.ids import ApiKeyId
+from strata_datamodel.tables.access import api_keys
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """`text` is the only copy of the token there will ever be."""
+
+    key: ApiKey
+    text: str = field(repr=False)
+
+
+def add_key(
+    ctx: Context,
+    uow: UnitOfWork,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    environment: str = DEFAULT_ENVIRONMENT,
+    expires_at: datetime | None = None,
+) -> NewKey:
+    """What was asked for has been judged by the caller."""
+    token = issue_token(environment)
+    api_key_id = ApiKeyId(new_id(uow))
+    shown: dict[str, object] = {
+        "name": name,
+        "scopes": list(scopes),
+        "environment": environment,
+        "expires_at": expires_at,
+    }
+    hidden: dict[str, object] = {
+        "organization_id": uow.organization_id,
+        "id": api_key_id,
+        "key_id": token.key_id,
+        "secret_hash": token.secret_hash,
+        "created_by": ctx.actor.actor_id,
+        "created_at": uow.now(),
+        "updated_at": uow.now(),
+    }
+    uow.execute(insert(api_keys), shown | hidden)
+    record(ctx, uow, "api_key.created", "api_key", str(api_key_id), after=shown)
+    return NewKey(key=api_key_of(uow, api_key_id), text=token.text)

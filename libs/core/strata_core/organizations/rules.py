@@ -1,0 +1,51 @@
+"""Pure decisions about organizations."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+from strata_datamodel.errors import InvalidError, Problem
+from strata_datamodel.limits import NAME_LENGTH, SLUG_LENGTH
+
+_SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
+# They would read as a route or as the platform itself.
+_RESERVED: Final = frozenset({"admin", "api", "me", "new", "strata", "system"})
+
+
+def could_be_slug(text: str) -> bool:
+    return len(text) <= SLUG_LENGTH and _SLUG.fullmatch(text) is not None
+
+
+def check_slug(slug: str) -> str:
+    """Raises InvalidError (code `bad_slug`). A slug never looks like an id: paths take either."""
+    reason = None
+    if len(slug) > SLUG_LENGTH:
+        reason = f"has more than {SLUG_LENGTH} characters"
+    elif not _SLUG.fullmatch(slug):
+        reason = "expected lower-case letters, digits and inner hyphens"
+    elif slug in _RESERVED:
+        reason = "is reserved"
+    elif as_id(slug) is not None:
+        reason = "looks like an id"
+    if reason is not None:
+        raise InvalidError("this slug cannot be used", code="bad_slug", problems=[Problem("/slug", reason)])
+    return slug
+
+
+def check_name(name: str) -> str:
+    """Raises InvalidError (code `bad_name`)."""
+    stripped = name.strip()
+    if not 1 <= len(stripped) <= NAME_LENGTH or not stripped.isprintable():
+        raise InvalidError(
+            "this name cannot be used",
+            code="bad_name",
+            problems=[Problem("/name", f"expected 1 to {NAME_LENGTH} printable characters")],
+        )
+    return stripped
+
+
+def as_id(slug_or_id: str) -> UUID | None:
+    try:
+        return UUID(slug_or_id)
+    except ValueError:
+        return None
