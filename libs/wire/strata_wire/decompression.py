@@ -67,7 +67,7 @@ def _inflate(body: bytes, wrapper: int, bound: int, *, many_members: bool) -> by
             if not many_members or members > _MEMBERS:
                 raise _damaged("data after its end")
             inflater = isal_zlib.decompressobj(wbits=wrapper)
-        # Small input slices: isal hands back the unused tail as a copy, and copying all the rest each time is quadratic.
+        # Small input slices: isal hands back the unused tail as a copy; copying all the rest each time is quadratic.
         piece: bytes | memoryview = stream[at : at + _INPUT_CHUNK]
         at += len(piece)
         while True:
