@@ -94,3 +94,7 @@ DEAD_LETTER_BYTES: Final = 4 * MIB
 POINTS_PER_REQUEST: Final = 1_000_000
 REPORTED_REJECTIONS: Final = 100
 INGEST_IN_FLIGHT_BYTES: Final = 256 * MIB
+
+# Metric stores
+QUERY_FILTER_VALUES: Final = 1_000
+QUERY_RAW_POINTS: Final = 2_000_000  # points one question may fetch one by one, where the store cannot fold them itself
