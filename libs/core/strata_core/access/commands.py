@@ -90,7 +90,7 @@ def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overl
         "api_key",
         str(api_key_id),
         before={"expires_at": old.expires_at},
-        after={"expires_at": ends_at, "successor": new.key.api_key_id},
+        after={"expires_at": ends_at, "successor": new.key.id},
     )
     return new
 

@@ -46,7 +46,7 @@ class SessionIdentity:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    user_id: UserId
+    id: UserId
     email: str
     name: str
     avatar_url: str | None
@@ -66,7 +66,7 @@ class SignInCandidate:
 class ApiKey:
     """A key as its owners see it: never its secret."""
 
-    api_key_id: ApiKeyId
+    id: ApiKeyId
     key_id: str
     name: str
     scopes: tuple[str, ...]
@@ -131,7 +131,7 @@ def user_of(uow: UnitOfWork, user_id: UserId) -> User:
     if row is None:
         raise NotFoundError("there is no such user")
     return User(
-        user_id=UserId(row.id),
+        id=UserId(row.id),
         email=row.email,
         name=row.name,
         avatar_url=row.avatar_url,
@@ -162,7 +162,7 @@ def _is_key(uow: UnitOfWork, api_key_id: ApiKeyId) -> ColumnElement[bool]:
 
 def _api_key(row: Row[tuple[object, ...]]) -> ApiKey:
     return ApiKey(
-        api_key_id=ApiKeyId(row.id),
+        id=ApiKeyId(row.id),
         key_id=row.key_id,
         name=row.name,
         scopes=tuple(row.scopes),

@@ -18,7 +18,7 @@ from strata_datamodel.tables.users import users
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    organization_id: OrganizationId
+    id: OrganizationId
     slug: str
     name: str
     plan: str
@@ -80,7 +80,7 @@ def memberships_after(uow: UnitOfWork, user_id: UserId, after: UUID | None, limi
 
 def organization_from(row: Row[tuple[object, ...]]) -> Organization:
     return Organization(
-        organization_id=OrganizationId(row.id),
+        id=OrganizationId(row.id),
         slug=row.slug,
         name=row.name,
         plan=row.plan,

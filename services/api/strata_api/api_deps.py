@@ -1,0 +1,51 @@
+"""What the API is composed of. Its bootstrap fills this in; nothing here knows which store stands behind a port."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from prometheus_client import CollectorRegistry
+
+from strata_api.http_figures import HttpFigures
+from strata_api.paging import Cursors
+from strata_core.ports.cache import Cache
+from strata_core.ports.clock import Clock
+from strata_core.ports.log_store import LogStore
+from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.password_hasher import PasswordHasher
+from strata_core.ports.secret_box import SecretBox
+from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.health import StoreHealth
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDeps:
+    units: UnitsOfWork
+    metric_store: MetricStore
+    log_store: LogStore
+    cache: Cache
+    clock: Clock
+    password_hasher: PasswordHasher
+    secret_box: SecretBox
+    health_checks: Callable[[], Sequence[StoreHealth]]
+    cursor_key: bytes = field(repr=False)
+    """32 random bytes, the same in every process: cursors are sealed with it."""
+    public_url: str | None = None
+    """Where browsers reach the API when a proxy changes the host they see."""
+    version: str = "0"
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    figures: HttpFigures = field(init=False)
+    cursors: Cursors = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "figures", HttpFigures(self.registry))
+        object.__setattr__(self, "cursors", Cursors(self.cursor_key))
+
+
+async def injected(request: Request) -> ApiDeps:
+    return deps_of(request)
+
+
+def deps_of(request: Request) -> ApiDeps:
+    deps: ApiDeps = request.app.state.deps
+    return deps

@@ -1,0 +1,44 @@
+"""Puts the API together."""
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from strata_api.api_deps import ApiDeps
+from strata_api.errors import install_error_handlers
+from strata_api.middleware.bodies import BodyLimits
+from strata_api.middleware.request_context import RequestContext
+from strata_api.middleware.security_headers import SecurityHeaders
+from strata_api.openapi import install_openapi
+from strata_api.routes import ROUTERS
+from strata_datamodel.limits import API_BODY_BYTES, BODY_TIMEOUT_S
+
+_DESCRIPTION: Final = (
+    "Metrics, logs, alerts and on-call for many organizations. Errors are RFC 9457 problems with a stable `code`; "
+    "lists are paged by `cursor`; changes of an entity take its `ETag` as `If-Match`."
+)
+
+
+def create_app(
+    deps: ApiDeps, *, body_limit_bytes: int = API_BODY_BYTES, body_timeout_s: float = BODY_TIMEOUT_S
+) -> FastAPI:
+    app = FastAPI(
+        title="Strata",
+        version="1",
+        description=_DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # the stock pages load scripts from elsewhere, which the content policy forbids
+        redoc_url=None,
+        separate_input_output_schemas=False,
+        redirect_slashes=False,
+    )
+    app.state.deps = deps
+    for router in ROUTERS:
+        app.include_router(router)
+    install_error_handlers(app)
+    install_openapi(app)
+    # The one added last is outermost.
+    app.add_middleware(BodyLimits, limit_bytes=body_limit_bytes, timeout_s=body_timeout_s)
+    app.add_middleware(RequestContext, clock=deps.clock, figures=deps.figures)
+    app.add_middleware(SecurityHeaders)
+    return app

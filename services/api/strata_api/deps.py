@@ -1,0 +1,97 @@
+"""What routes declare: whom they serve. A route's declaration is data, so that a test can read it."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import structlog
+from fastapi import Depends, Path, Request
+from starlette.concurrency import run_in_threadpool
+
+from strata_api.api_deps import ApiDeps, deps_of, injected
+from strata_api.authentication import Origin, Principal, authenticated, entered, origin_of
+from strata_core.access.permissions import PERMISSIONS
+from strata_core.access.rules import require
+from strata_core.context import Context
+from strata_core.organizations.queries import Organization
+from strata_core.ports.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A caller who may do what the route is for, in the organization that its path names."""
+
+    ctx: Context
+    principal: Principal
+    organization: Organization
+    deps: ApiDeps
+
+    def unit(self) -> AbstractContextManager[UnitOfWork]:
+        """The request's transaction. A handler opens it once, around all it does; leaving it commits."""
+        return self.deps.units.organization(self.ctx.organization_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody recognised, outside any organization."""
+
+    principal: Principal
+    origin: Origin
+    deps: ApiDeps
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """Of a route under `/orgs/{org}`: the caller's organization, and this permission in it."""
+
+    permission: str
+
+    async def __call__(
+        self,
+        request: Request,
+        org: Annotated[str, Path(description="Slug or id of the organization.")],
+    ) -> Access:
+        access = await run_in_threadpool(self._access, request, org)
+        # Bound here and not in the thread: what a thread binds stays in its copy of the context.
+        structlog.contextvars.bind_contextvars(organization_id=str(access.ctx.organization_id))
+        return access
+
+    def _access(self, request: Request, org: str) -> Access:
+        deps = deps_of(request)
+        principal = authenticated(deps, request)
+        ctx, organization = entered(deps, principal, org, origin_of(request))
+        require(ctx, self.permission)
+        return Access(ctx, principal, organization, deps)
+
+
+class SignedIn:
+    """Of a route outside organizations: anybody with a credential."""
+
+    async def __call__(self, request: Request) -> Caller:
+        deps = deps_of(request)
+        principal = await run_in_threadpool(authenticated, deps, request)
+        return Caller(principal, origin_of(request), deps)
+
+
+class Anybody:
+    """Of a route that needs no credential. Declared all the same: forgetting is not allowing."""
+
+    async def __call__(self) -> None:
+        return None
+
+
+def requires(permission: str) -> Any:
+    if permission not in PERMISSIONS:
+        raise ValueError(f"{permission} is not a permission")
+    return Depends(Requirement(permission))
+
+
+def signed_in() -> Any:
+    return Depends(SignedIn())
+
+
+def anybody() -> Any:
+    return Depends(Anybody())
+
+
+Deps = Annotated[ApiDeps, Depends(injected)]

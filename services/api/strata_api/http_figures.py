@@ -1,0 +1,21 @@
+"""Figures about requests, by route and never by path: paths are as many as callers make them."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class HttpFigures:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "strata_http_requests", "Requests answered", ["service", "method", "route", "status"], registry=registry
+        )
+        self._durations = Histogram(
+            "strata_http_request_duration_seconds", "Time to the last byte", ["service", "route"], registry=registry
+        )
+
+    def record(self, method: str, route: str, status: int, duration_s: float) -> None:
+        self._requests.labels("api", method if method in _METHODS else "other", route, str(status)).inc()
+        self._durations.labels("api", route).observe(duration_s)

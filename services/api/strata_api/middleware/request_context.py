@@ -1,0 +1,79 @@
+"""Gives each request an id, a log line and a figure, and turns a crash into an answer without internals."""
+
+import re
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from strata_api.errors import internal_problem, problem_of
+from strata_api.http_figures import HttpFigures
+from strata_core.ports.clock import Clock
+from strata_datamodel.errors import StrataError
+
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+
+log = structlog.get_logger("strata_api.access")
+
+
+class RequestContext:
+    def __init__(self, app: ASGIApp, *, clock: Clock, figures: HttpFigures) -> None:
+        self._app = app
+        self._clock = clock
+        self._figures = figures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        status = 0
+        started = self._clock.monotonic_s()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            try:
+                await self._app(scope, receive, send_with_id)
+            except Exception as error:
+                if status:
+                    raise  # half an answer is out already: only cutting the connection tells the client
+                if isinstance(error, StrataError):
+                    response = problem_of(error, scope)
+                else:
+                    log.exception("request_crashed", path=scope["path"], method=scope["method"])
+                    response = internal_problem(scope)
+                await response(scope, receive, send_with_id)
+        finally:
+            self._record(scope, status, self._clock.monotonic_s() - started)
+
+    def _record(self, scope: Scope, status: int, duration_s: float) -> None:
+        route = getattr(scope.get("route"), "path", "unmatched")
+        self._figures.record(scope["method"], route, status, duration_s)
+        if scope["path"] not in _QUIET:
+            log.info(
+                "request_answered",
+                method=scope["method"],
+                route=route,
+                status=status,
+                duration_ms=round(duration_s * 1000, 1),
+            )
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's own id where it is harmless in headers and logs: one id follows a request through proxies."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return bytes(value).decode("ascii")
+    return uuid4().hex

@@ -1,0 +1,110 @@
+"""Keys that programs present."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import AwareDatetime, Field
+
+from strata_api.deps import Access, requires
+from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_core.access.commands import create_api_key, revoke_api_key, rotate_api_key
+from strata_core.access.key_rows import NewKey
+from strata_core.access.queries import api_key_of, api_keys_after
+from strata_core.access.tokens import DEFAULT_ENVIRONMENT
+from strata_datamodel.ids import ApiKeyId
+from strata_datamodel.limits import KEY_OVERLAP_HOURS_MAX, NAME_LENGTH, SCOPES_PER_KEY
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/api-keys", tags=["api keys"])
+
+_LIST = "api_keys_list"
+
+
+class ApiKeyOut(Shown):
+    id: UUID
+    key_id: str = Field(description="The part of the token that may be seen.")
+    name: str
+    scopes: list[str]
+    environment: str
+    created_at: Instant
+    created_by: UUID | None
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    last_used_at: Instant | None
+
+
+class ShownOnce(ApiKeyOut):
+    token: str = Field(description="Shown now and never again.")
+
+
+class ApiKeyDraft(Sent):
+    name: Text = Field(min_length=1, max_length=NAME_LENGTH)
+    scopes: list[str] = Field(
+        min_length=1, max_length=SCOPES_PER_KEY, description="admin, ingest, read, or permissions such as hosts:read"
+    )
+    environment: str = Field(DEFAULT_ENVIRONMENT, pattern="^[a-z][a-z0-9]{0,15}$")
+    expires_at: AwareDatetime | None = None
+
+
+class Rotation(Sent):
+    overlap_hours: Annotated[
+        float, Field(ge=0, le=KEY_OVERLAP_HOURS_MAX, description="How long the old key works on.")
+    ] = 24
+
+
+@router.get("", operation_id=_LIST, summary="Keys, newest first")
+def list_keys(
+    access: Annotated[Access, requires("api_keys:read")], paging: Paging, request: Request, response: Response
+) -> Page[ApiKeyOut]:
+    place = CursorPlace(access.ctx.organization_id, _LIST)
+    cursors = access.deps.cursors
+    after = None if paging.cursor is None else ApiKeyId(UUID(str(cursors.open(place, paging.cursor)[0])))
+    with access.unit() as uow:
+        rows = api_keys_after(uow, after, paging.limit + 1)
+    page, position = cut_page(rows, paging.limit, lambda row: [str(row.id)])
+    cursor = None if position is None else cursors.seal(place, position)
+    link_next(request, response, cursor)
+    return Page(items=[ApiKeyOut.model_validate(key) for key in page], next_cursor=cursor)
+
+
+@router.post("", operation_id="api_keys_create", summary="Make a key", status_code=201)
+def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiKeyDraft) -> ShownOnce:
+    with access.unit() as uow:
+        new = create_api_key(
+            access.ctx,
+            uow,
+            name=body.name,
+            scopes=body.scopes,
+            environment=body.environment,
+            expires_at=body.expires_at,
+        )
+    return _once(new)
+
+
+@router.get("/{api_key_id}", operation_id="api_keys_get", summary="One key")
+def get_key(access: Annotated[Access, requires("api_keys:read")], api_key_id: UUID) -> ApiKeyOut:
+    with access.unit() as uow:
+        return ApiKeyOut.model_validate(api_key_of(uow, ApiKeyId(api_key_id)))
+
+
+@router.delete("/{api_key_id}", operation_id="api_keys_revoke", summary="Revoke a key at once", status_code=204)
+def revoke_key(access: Annotated[Access, requires("api_keys:write")], api_key_id: UUID) -> None:
+    with access.unit() as uow:
+        revoke_api_key(access.ctx, uow, ApiKeyId(api_key_id))
+
+
+@router.post(
+    "/{api_key_id}/rotate", operation_id="api_keys_rotate", summary="Replace a key, with overlap", status_code=201
+)
+def rotate_key(
+    access: Annotated[Access, requires("api_keys:write")], api_key_id: UUID, body: Rotation | None = None
+) -> ShownOnce:
+    overlap = timedelta(hours=(body or Rotation()).overlap_hours)
+    with access.unit() as uow:
+        return _once(rotate_api_key(access.ctx, uow, ApiKeyId(api_key_id), overlap=overlap))
+
+
+def _once(new: NewKey) -> ShownOnce:
+    return ShownOnce(**ApiKeyOut.model_validate(new.key).model_dump(), token=new.text)

@@ -1,0 +1,59 @@
+"""For orchestrators and Prometheus."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from strata_api.deps import Deps, anybody
+
+router = APIRouter(tags=["probes"], dependencies=[anybody()])
+
+
+class Alive(BaseModel):
+    status: str = "ok"
+
+
+class StoreReadiness(BaseModel):
+    store: str
+    is_ready: bool
+    detail: str
+    version: str
+    latency_ms: float | None
+
+
+class Readiness(BaseModel):
+    status: str
+    stores: list[StoreReadiness]
+
+
+@router.get("/healthz", operation_id="healthz", summary="Whether the process answers")
+async def healthz() -> Alive:
+    return Alive()
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Whether every store answers, with a reason each",
+    responses={503: {"model": Readiness, "description": "A store is not ready"}},
+)
+def readyz(deps: Deps, response: Response) -> Readiness:
+    stores = [
+        StoreReadiness(
+            store=health.store,
+            is_ready=health.is_ready,
+            detail=health.detail,
+            version=health.version,
+            latency_ms=health.latency_ms,
+        )
+        for health in deps.health_checks()
+    ]
+    is_ready = all(store.is_ready for store in stores)
+    if not is_ready:
+        response.status_code = 503
+    return Readiness(status="ready" if is_ready else "not ready", stores=stores)
+
+
+@router.get("/metrics", operation_id="metrics", summary="Figures of this process", response_class=Response)
+def metrics(deps: Deps) -> Response:
+    return Response(generate_latest(deps.registry), media_type=CONTENT_TYPE_LATEST)
