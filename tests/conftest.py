@@ -1,3 +1,9 @@
 """Fixtures every test may ask for, each in its own file under `fixtures/`."""
 
-pytest_plugins = ["fixtures.embedded", "fixtures.fault_proxies", "fixtures.stores"]
+pytest_plugins = [
+    "fixtures.data_directories",
+    "fixtures.embedded",
+    "fixtures.fault_proxies",
+    "fixtures.relational",
+    "fixtures.stores",
+]

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, ResourceClosedError
+from sqlalchemy.exc import DBAPIError, ResourceClosedError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from strata_datamodel.errors import (
@@ -19,25 +19,41 @@ from strata_datamodel.errors import (
 )
 from strata_stores.postgres.connecting import STORE
 
+T = TypeVar("T")
+
+
+def mapped(call: Callable[[], T]) -> T:
+    """Raises outside of the handler: the driver's error, rows and all, must not even hang on as context."""
+    problem: StrataError
+    try:
+        return call()
+    except (SQLAlchemyError, psycopg.Error) as error:
+        found = _problem(error)
+        if found is None:
+            raise
+        problem = found
+    raise problem
+
 
 @contextmanager
 def mapped_failures() -> Iterator[None]:
-    """Raises outside of the handler: the driver's error, rows and all, must not even hang on as context."""
-    problem: StrataError | None = None
+    """For blocks that handle no tenant's rows: the driver's error stays behind as context."""
     try:
         yield
-    except PoolTimeoutError:
-        problem = StoreUnavailableError(STORE, "all connections are in use", retry_after_s=1)
-    except DBAPIError as error:
-        problem = meaning_of(error.orig) if isinstance(error.orig, psycopg.Error) else None
+    except (SQLAlchemyError, psycopg.Error) as error:
+        problem = _problem(error)
         if problem is None:
             raise
-    except psycopg.Error as error:
-        problem = meaning_of(error)
-    except ResourceClosedError:
-        problem = StoreUnavailableError(STORE, "the connection was lost")
-    if problem is not None:
-        raise problem
+        raise problem from error
+
+
+def _problem(error: Exception) -> StrataError | None:
+    if isinstance(error, PoolTimeoutError):
+        return StoreUnavailableError(STORE, "all connections are in use", retry_after_s=1)
+    if isinstance(error, ResourceClosedError):
+        return StoreUnavailableError(STORE, "the connection was lost")
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return meaning_of(cause) if isinstance(cause, psycopg.Error) else None
 
 
 def meaning_of(error: psycopg.Error) -> StrataError:

@@ -15,7 +15,7 @@ from strata_core.ports.unit_of_work import Parameters, UnitOfWork
 from strata_datamodel.errors import InvalidError
 from strata_datamodel.ids import OrganizationId, UserId
 from strata_stores.breaker import Breaker
-from strata_stores.postgres.failures import mapped_failures
+from strata_stores.postgres.failures import mapped
 
 _log = structlog.get_logger("strata.postgres")
 
@@ -61,8 +61,7 @@ class _Unit:
         return self._scope.organization_id
 
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:
-        with mapped_failures():
-            return self._connection.execute(statement, parameters)
+        return mapped(lambda: self._connection.execute(statement, parameters))
 
     def now(self) -> datetime:
         return self._now
@@ -80,13 +79,12 @@ class _Transactions:
     @contextmanager
     def open(self, scope: _Scope) -> Iterator[UnitOfWork]:
         offset = self._clock.offset
-        with self._breaker.guard(), mapped_failures():
-            connection, instant = self._bound_connection(scope.settings(offset))
+        with self._breaker.guard():
+            connection, instant = mapped(lambda: self._bound_connection(scope.settings(offset)))
         unit = _Unit(connection, scope, instant + offset)
         try:
             yield unit
-            with mapped_failures():
-                connection.commit()
+            mapped(connection.commit)
         finally:
             _release(connection)
         for action in unit.actions:
