@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import os
 import signal
 import sys
-import tempfile
 import threading
-from pathlib import Path
 
 from native_stores.cache import ensure_installed, home_of, is_installed
-from native_stores.catalogue import KINDS, version_of
-from native_stores.children import kill_group
-from native_stores.kind import Kind, Launch, NativeStoreError
-from native_stores.running import start
+from native_stores.catalogue import KINDS, version_of, version_setting
+from native_stores.kind import Kind, NativeStoreError
+from native_stores.running import START_WITHIN_S
+from native_stores.shared_run import ask_for, await_served, open_run
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
     kinds = list(arguments.stores or KINDS.values())
+    if arguments.version and len(kinds) > 1:
+        parser.error("--version goes with one store")
     try:
         match arguments.action:
             case "install":
@@ -76,23 +77,19 @@ def _start(kinds: list[Kind], version: str | None, *, as_json: bool) -> int:
     told_to_stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told_to_stop.set())
-    folder = Path(tempfile.mkdtemp(prefix="strata-native-"))
-    folder.chmod(0o755)
-    launches: dict[str, tuple[Launch, str]] = {}
+    run = open_run()
     try:
         for kind in kinds:
-            wanted = version or version_of(kind)
-            work = folder / kind.name
-            work.mkdir()
-            launches[kind.name] = start(kind, wanted, ensure_installed(kind, wanted), work)
-        urls = {name: url for name, (_, url) in launches.items()}
+            if version:
+                os.environ[version_setting(kind)] = version
+            ensure_installed(kind, version_of(kind))
+            ask_for(run.folder, kind.name, ["native"])
+        urls = {kind.name: await_served(run.folder, kind.name, START_WITHIN_S).url for kind in kinds}
         lines = [f"export STRATA_TEST_{name.upper()}_URL={url}" for name, url in urls.items()]
         print(json.dumps(urls) if as_json else "\n".join(lines), flush=True)
         told_to_stop.wait()
     finally:
-        for launch, _ in launches.values():
-            kill_group(launch.process)
-        shutil.rmtree(folder, ignore_errors=True)
+        run.close()
     return 0
 
 

@@ -47,7 +47,10 @@ def ensure_installed(kind: Kind, version: str) -> Path:
 
 
 def _install_aside_and_rename(kind: Kind, version: str, home: Path) -> None:
-    aside = Path(tempfile.mkdtemp(prefix=".installing-", dir=home.parent))
+    prefix = f".installing-{home.name}-"
+    for abandoned in home.parent.glob(prefix + "*"):  # by a process that was killed: we hold the only lock
+        shutil.rmtree(abandoned, ignore_errors=True)
+    aside = Path(tempfile.mkdtemp(prefix=prefix, dir=home.parent))
     try:
         kind.install(version, aside)
         (aside / _MARKER).touch()

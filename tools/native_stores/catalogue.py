@@ -11,6 +11,9 @@ from native_stores.kind import Kind
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (INFLUX, ELASTIC)}
 
 
+def version_setting(kind: Kind) -> str:
+    return f"STRATA_TEST_{kind.name.upper()}_VERSION"
+
+
 def version_of(kind: Kind) -> str:
-    """STRATA_TEST_INFLUX_VERSION and STRATA_TEST_ELASTIC_VERSION choose another than the default."""
-    return os.environ.get(f"STRATA_TEST_{kind.name.upper()}_VERSION", kind.default_version)
+    return os.environ.get(version_setting(kind), kind.default_version)

@@ -66,7 +66,7 @@ def _missing_tools(version: str) -> list[str]:
 
 
 def _install(version: str, into: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=into.parent, prefix=".download-") as download:
+    with tempfile.TemporaryDirectory(dir=into) as download:
         fetched = subprocess.run(
             [
                 "mvn", "-q", "-B", _COPY_GOAL,
@@ -103,6 +103,7 @@ def _launch(version: str, home: Path, work: Path) -> Launch:
     account = unprivileged_account()
     config = _written_config(work)
     if account is not None:
+        _refuse_closed_folders(work)
         home = _linked_copy(home, work / "home")
         _give_away(work, account)
     log = work / "elasticsearch.log"
@@ -149,6 +150,15 @@ def _linked_copy(home: Path, into: Path) -> Path:
 
     shutil.copytree(home, into, copy_function=link_or_copy)
     return into
+
+
+def _refuse_closed_folders(work: Path) -> None:
+    closed = [str(path) for path in work.parents if not path.stat().st_mode & 0o001]
+    if closed:
+        raise NativeStoreError(
+            f"Elasticsearch does not run as root, and another account cannot enter {closed[0]}: set TMPDIR to a folder "
+            "that everybody may enter"
+        )
 
 
 def _give_away(work: Path, account: Account) -> None:
