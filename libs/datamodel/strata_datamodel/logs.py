@@ -26,8 +26,9 @@ _PLACE_BITS: Final = 24
 
 
 def log_event_id(received_at_ns: int, organization_id: OrganizationId, batch_id: BatchId, place: int) -> str:
-    """48 bits of arrival in milliseconds, 56 of a hash of the batch, 24 of the event's place in it. Ids of later batches
-    are greater, which keeps look-ups cheap in every store, and lines of one batch with one timestamp keep their order."""
+    """48 bits of arrival in milliseconds, 56 of a hash of the batch, 24 of the event's place in it. Ids of later
+    batches are greater, which keeps look-ups cheap in every store, and lines of a batch with one timestamp stay in order.
+    """
     if not 0 <= place < 1 << _PLACE_BITS:
         raise ValueError(f"a batch cannot have an event at place {place}")
     arrival_ms = received_at_ns // 1_000_000 & (1 << 48) - 1
@@ -35,10 +36,20 @@ def log_event_id(received_at_ns: int, organization_id: OrganizationId, batch_id:
     return f"{arrival_ms:012x}{batch}{place:06x}"
 
 
+def named_event_id(event_ns: int | None, organization_id: OrganizationId, stream: str, name: str) -> str:
+    """For an event that its sender named: the same again when it is sent again, in whatever batch. `event_ns` is the
+    time the event itself carries, None when it carries none: its arrival would change with each retry."""
+    event_ms = 0 if event_ns is None else event_ns // 1_000_000 & (1 << 48) - 1
+    digest = hashlib.blake2b(organization_id.bytes, digest_size=10)
+    digest.update(len(stream.encode()).to_bytes(4, "big") + stream.encode() + name.encode())
+    return f"{event_ms:012x}{digest.hexdigest()}"
+
+
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """`event_id` is 32 lower-case hex digits, made by `log_event_id`: within an organization and day it is the event's
-    identity. `day` is the index day, YYYY-MM-DD, fixed at acceptance: a replay writes the same id into the same index."""
+    """`event_id` is 32 lower-case hex digits, made by `log_event_id` or `named_event_id`: within an organization and day it is the event's
+    identity. `day` is the index day, YYYY-MM-DD, fixed at acceptance: a replay writes the same id into the same index.
+    """
 
     event_id: str
     day: str

@@ -27,9 +27,9 @@ class LogStore(Protocol):
 
     def search(self, search: LogSearch) -> LogPage:
         """Events of `search.organization_id` with from_ns <= timestamp < to_ns that pass the filter, ordered by
-        (timestamp, event_id), a page at a time; a page ends early at LOG_PAGE_BYTES, and `next_cursor` alone says whether
-        there is more. Text is case-insensitive whole words: maximal runs of letters and digits. The total is that of the
-        whole search, whatever the page. Raises DeadlineError past the query time-out."""
+        (timestamp, event_id), a page at a time; a page ends early at LOG_PAGE_BYTES, and `next_cursor` alone says
+        whether there is more. Text is case-insensitive whole words: maximal runs of letters and digits. The total is
+        that of the whole search, whatever the page. Raises DeadlineError past the query time-out."""
         ...
 
     def count(self, organization_id: OrganizationId) -> int:
