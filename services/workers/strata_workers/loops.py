@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -12,13 +12,15 @@ from strata_datamodel.errors import UnavailableError
 
 log = structlog.get_logger(__name__)
 MAX_PAUSE_S = 30.0
+STEP_ALLOWANCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class LoopStatus:
-    """`last_error` is empty while the newest step went well."""
+    """`last_error` is empty while the newest step went well. A beat older than `stale_after` means a hung step."""
 
     name: str
+    stale_after: timedelta
     beats: int
     failures: int
     last_beat_at: datetime | None
@@ -49,10 +51,14 @@ class Loop:
         """Take the next step now."""
         self._wake.set()
 
-    def stop(self, timeout_s: float = 30.0) -> None:
-        """Lets the step under way finish."""
+    def ask_to_stop(self) -> None:
+        """Returns at once; the step under way finishes."""
         self._stopping.set()
         self._wake.set()
+
+    def stop(self, timeout_s: float = 30.0) -> None:
+        """Waits for the step under way."""
+        self.ask_to_stop()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -61,7 +67,15 @@ class Loop:
         return self._stopping.is_set()
 
     def status(self) -> LoopStatus:
-        return LoopStatus(self._name, self._beats, self._failures, self._last_beat_at, self._last_error)
+        stale_after = timedelta(seconds=self._pause_s + STEP_ALLOWANCE_S)
+        return LoopStatus(self._name, stale_after, self._beats, self._failures, self._last_beat_at, self._last_error)
+
+    def beat(self) -> None:
+        """All is well: called after each step, and by steps that last long."""
+        self._beats += 1
+        self._failures_in_a_row = 0
+        self._last_error = ""
+        self._last_beat_at = self._clock.now()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -81,10 +95,7 @@ class Loop:
             self._note_failure(type(error).__name__)
             log.exception("loop_step_failed", loop=self._name)
             return 0
-        self._beats += 1
-        self._failures_in_a_row = 0
-        self._last_error = ""
-        self._last_beat_at = self._clock.now()
+        self.beat()
         return done
 
     def _note_failure(self, reason: str) -> None:

@@ -13,8 +13,8 @@ import structlog
 from rq import Queue, SimpleWorker
 from rq.job import Job
 from rq.timeouts import TimerDeathPenalty
-from strata_core.outbox.ringing import FUNCTION, verify
 
+from strata_core.outbox.ringing import FUNCTION, verify
 from strata_datamodel.errors import StrataError
 from strata_datamodel.ids import OutboxId
 
@@ -26,10 +26,13 @@ _IDLE_S: Final = 1
 class DoorbellWorker(SimpleWorker):
     death_penalty_class = TimerDeathPenalty  # signals, RQ's default, work in the main thread only
 
-    def __init__(self, queue: Queue, answer: Callable[[OutboxId], bool], ring_key: bytes) -> None:
+    def __init__(
+        self, queue: Queue, answer: Callable[[OutboxId], bool], ring_key: bytes, *, beat: Callable[[], None]
+    ) -> None:
         super().__init__([queue], connection=queue.connection, serializer=queue.serializer, worker_ttl=WORKER_TTL_S)
         self._answer = answer
         self._ring_key = ring_key
+        self._beat = beat
         self.refused = 0
 
     def ask_to_stop(self) -> None:
@@ -52,6 +55,7 @@ class DoorbellWorker(SimpleWorker):
     def dequeue_job_and_maintain_ttl(self, timeout: int | None, max_idle_time: int | None = None) -> Any:
         del max_idle_time
         while not self._stop_requested:
+            self._beat()
             found = super().dequeue_job_and_maintain_ttl(timeout, _IDLE_S)
             if found is not None:
                 return found

@@ -4,7 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from strata_api.routes import api_keys, auth, me, organizations, probes
+from strata_api.routes import alert_rules, alerts, api_keys, auth, me, metrics, organizations, probes, webhooks
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     probes.router,
@@ -12,4 +12,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     me.router,
     organizations.router,
     api_keys.router,
+    alert_rules.router,
+    alerts.router,
+    webhooks.router,
+    metrics.router,
 )

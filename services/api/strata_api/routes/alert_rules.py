@@ -1,0 +1,153 @@
+"""Rules that watch metrics."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from strata_api.deps import Access, requires
+from strata_api.etags import check_if_match, etag, is_unchanged
+from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.schemas import Page, Sent, Shown, Text
+from strata_core.alerting.commands import create_rule, delete_rule, replace_rule
+from strata_core.alerting.drafts import RuleDraft
+from strata_core.alerting.queries import rule, rules
+from strata_datamodel.ids import RuleId
+from strata_datamodel.limits import NAME_LENGTH
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/alert-rules", tags=["alert rules"])
+_LIST = "alert_rules_list"
+
+
+class FilterForm(Sent):
+    tag: Text
+    op: Literal["=", "!=", "=~", "!~", "in"] = "="
+    values: list[Text] = Field(min_length=1, max_length=100)
+
+
+class ConditionForm(Sent):
+    measurement: Text = Field(examples=["system_metrics"])
+    field: Text = Field(examples=["value"])
+    aggregate: str = Field("avg", description="count, sum, avg, min, max, first, last, rate, p1 to p99")
+    comparison: Literal[">", ">=", "<", "<=", "==", "!="] = ">"
+    threshold: float = Field(allow_inf_nan=False)
+    window_s: int = Field(300, description="How far back an evaluation looks.")
+    filters: list[FilterForm] = Field(default_factory=list)
+    group_by: list[Text] = Field(default_factory=list, description="One alert per combination of these tags' values.")
+
+
+class RuleForm(Sent):
+    name: Text = Field(min_length=1, max_length=NAME_LENGTH)
+    description: Text = ""
+    is_enabled: bool = True
+    severity: Literal["info", "warning", "error", "critical"] = "warning"
+    condition: ConditionForm
+    labels: dict[Text, Text] = Field(default_factory=dict, description="Added to the labels of each alert.")
+    for_s: int = Field(0, description="How long the condition must hold before the alert opens.")
+    interval_s: int = Field(60, description="How often the rule is evaluated.")
+
+
+class ConditionOut(Shown):
+    measurement: str
+    field: str
+    aggregate: str
+    comparison: str
+    threshold: float
+    window_s: int
+    filters: list[FilterForm]
+    group_by: list[str]
+
+
+class RuleOut(Shown):
+    id: UUID
+    name: str
+    description: str
+    is_enabled: bool
+    severity: str
+    condition: ConditionOut
+    labels: dict[str, str]
+    for_s: int
+    interval_s: int
+    last_evaluated_at: str | None
+    last_result: str | None = Field(description="ok, firing, no_data or error; null before the first evaluation.")
+    last_error: str | None
+    version: int
+    created_at: str
+    updated_at: str
+
+
+def _draft(body: RuleForm) -> RuleDraft:
+    return msgspec.convert(body.model_dump(), RuleDraft)
+
+
+def _tag(document: dict[str, object]) -> str:
+    return etag(UUID(str(document["id"])), int(str(document["version"])))
+
+
+@router.get("", operation_id=_LIST, summary="Rules, oldest first")
+def list_rules(
+    access: Annotated[Access, requires("alert_rules:read")], paging: Paging, request: Request, response: Response
+) -> Page[RuleOut]:
+    place = CursorPlace(access.ctx.organization_id, _LIST)
+    cursors = access.deps.cursors
+    after = None if paging.cursor is None else UUID(str(cursors.open(place, paging.cursor)[0]))
+    with access.unit() as uow:
+        rows = rules(access.ctx, uow, limit=paging.limit + 1, after=after)
+    page, position = cut_page(rows, paging.limit, lambda row: [str(row["id"])])
+    cursor = None if position is None else cursors.seal(place, position)
+    link_next(request, response, cursor)
+    return Page(items=[RuleOut.model_validate(item) for item in page], next_cursor=cursor)
+
+
+@router.post("", operation_id="alert_rules_create", summary="Make a rule", status_code=201)
+def post_rule(access: Annotated[Access, requires("alert_rules:write")], body: RuleForm, response: Response) -> RuleOut:
+    with access.unit() as uow:
+        made = create_rule(access.ctx, uow, _draft(body))
+    response.headers["etag"] = _tag(made)
+    return RuleOut.model_validate(made)
+
+
+@router.get(
+    "/{rule_id}",
+    operation_id="alert_rules_get",
+    summary="One rule",
+    responses={304: {"description": "If-None-Match names the current version"}},
+    response_model=RuleOut,
+)
+def get_rule(
+    access: Annotated[Access, requires("alert_rules:read")], rule_id: UUID, request: Request, response: Response
+) -> object:
+    with access.unit() as uow:
+        found = rule(access.ctx, uow, RuleId(rule_id))
+    tag = _tag(found)
+    if is_unchanged(request.headers, tag):
+        return Response(status_code=304, headers={"etag": tag})
+    response.headers["etag"] = tag
+    return found
+
+
+@router.put("/{rule_id}", operation_id="alert_rules_replace", summary="Replace a rule")
+def put_rule(
+    access: Annotated[Access, requires("alert_rules:write")],
+    rule_id: UUID,
+    body: RuleForm,
+    request: Request,
+    response: Response,
+) -> RuleOut:
+    with access.unit() as uow:
+        current = rule(access.ctx, uow, RuleId(rule_id))
+        check_if_match(request.headers, _tag(current))
+        changed = replace_rule(access.ctx, uow, RuleId(rule_id), _draft(body), int(str(current["version"])))
+    response.headers["etag"] = _tag(changed)
+    return RuleOut.model_validate(changed)
+
+
+@router.delete("/{rule_id}", operation_id="alert_rules_delete", summary="Delete a rule", status_code=204)
+def remove_rule(access: Annotated[Access, requires("alert_rules:write")], rule_id: UUID, request: Request) -> None:
+    """Its open alerts are resolved."""
+    with access.unit() as uow:
+        current = rule(access.ctx, uow, RuleId(rule_id))
+        check_if_match(request.headers, _tag(current))
+        delete_rule(access.ctx, uow, RuleId(rule_id), int(str(current["version"])))

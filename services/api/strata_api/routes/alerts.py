@@ -1,0 +1,92 @@
+"""Alerts: what fires, who has it, what is over."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from strata_api.deps import Access, requires
+from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.schemas import Page, Shown
+from strata_core.alerting.commands import acknowledge_alert, resolve_alert
+from strata_core.alerting.queries import alert, alert_page
+from strata_datamodel.ids import AlertId, RuleId
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/alerts", tags=["alerts"])
+_LIST = "alerts_list"
+Status = Literal["firing", "acknowledged", "resolved"]
+SeverityName = Literal["info", "warning", "error", "critical"]
+
+
+class AlertOut(Shown):
+    id: UUID
+    rule_id: UUID | None = Field(description="Null when the rule is gone.")
+    fingerprint: str
+    labels: dict[str, str]
+    severity: str
+    status: str
+    summary: str
+    description: str
+    value: float | None
+    threshold: float | None
+    started_at: str
+    acknowledged_at: str | None
+    acknowledged_by: str | None
+    resolved_at: str | None
+    resolved_by: str | None
+    version: int
+
+
+@router.get("", operation_id=_LIST, summary="Alerts, newest first")
+def list_alerts(
+    access: Annotated[Access, requires("alerts:read")],
+    paging: Paging,
+    request: Request,
+    response: Response,
+    status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
+    severity: Annotated[list[SeverityName] | None, Query(description="Only these; may be repeated.")] = None,
+    rule_id: Annotated[UUID | None, Query(description="Only of this rule.")] = None,
+) -> Page[AlertOut]:
+    filters = {"status": status, "severity": severity, "rule_id": rule_id}
+    place = CursorPlace(access.ctx.organization_id, _LIST, filters)
+    cursors = access.deps.cursors
+    after = None
+    if paging.cursor is not None:
+        started_at, alert_id = cursors.open(place, paging.cursor)
+        after = (datetime.fromisoformat(str(started_at)), UUID(str(alert_id)))
+    with access.unit() as uow:
+        rows = alert_page(
+            access.ctx,
+            uow,
+            limit=paging.limit + 1,
+            after=after,
+            statuses=tuple(status or ()),
+            severities=tuple(severity or ()),
+            rule_id=RuleId(rule_id) if rule_id else None,
+        )
+    page, position = cut_page(rows, paging.limit, lambda row: [str(row["started_at"]), str(row["id"])])
+    cursor = None if position is None else cursors.seal(place, position)
+    link_next(request, response, cursor)
+    return Page(items=[AlertOut.model_validate(item) for item in page], next_cursor=cursor)
+
+
+@router.get("/{alert_id}", operation_id="alerts_get", summary="One alert")
+def get_alert(access: Annotated[Access, requires("alerts:read")], alert_id: UUID) -> AlertOut:
+    with access.unit() as uow:
+        return AlertOut.model_validate(alert(access.ctx, uow, AlertId(alert_id)))
+
+
+@router.post("/{alert_id}/acknowledge", operation_id="alerts_acknowledge", summary="Take an alert")
+def acknowledge(access: Annotated[Access, requires("alerts:write")], alert_id: UUID) -> AlertOut:
+    """Doing it again answers the same."""
+    with access.unit() as uow:
+        return AlertOut.model_validate(acknowledge_alert(access.ctx, uow, AlertId(alert_id)))
+
+
+@router.post("/{alert_id}/resolve", operation_id="alerts_resolve", summary="Resolve an alert by hand")
+def resolve(access: Annotated[Access, requires("alerts:write")], alert_id: UUID) -> AlertOut:
+    """It fires again when the next evaluation is over the threshold. Doing it again answers the same."""
+    with access.unit() as uow:
+        return AlertOut.model_validate(resolve_alert(access.ctx, uow, AlertId(alert_id)))

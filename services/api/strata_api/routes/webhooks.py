@@ -1,0 +1,151 @@
+"""Where alerts are sent, and what became of each sending."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from strata_api.deps import Access, requires
+from strata_api.etags import check_if_match, etag
+from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.schemas import Page, Sent, Shown, Text
+from strata_core.alerting.events import ALERT_KINDS
+from strata_core.notifying.queries import notification_page
+from strata_core.notifying.webhooks import (
+    WebhookDraft,
+    create_webhook,
+    delete_webhook,
+    replace_webhook,
+    webhook,
+    webhook_page,
+)
+from strata_datamodel.ids import WebhookId
+from strata_datamodel.limits import NAME_LENGTH, URL_LENGTH
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/webhooks", tags=["webhooks"])
+_LIST = "webhooks_list"
+_NOTIFICATIONS = "webhook_notifications_list"
+EventKind = Literal["alert.fired", "alert.acknowledged", "alert.resolved"]
+
+
+class WebhookForm(Sent):
+    name: Text = Field(min_length=1, max_length=NAME_LENGTH)
+    url: Text = Field(max_length=URL_LENGTH, examples=["https://example.com/hooks/strata"])
+    is_enabled: bool = True
+    event_kinds: list[EventKind] = Field(default_factory=lambda: list(ALERT_KINDS), min_length=1)
+
+
+class WebhookOut(Shown):
+    id: UUID
+    name: str
+    url: str
+    is_enabled: bool
+    event_kinds: list[str]
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class WebhookMade(WebhookOut):
+    secret: str = Field(description="Signs every request (Standard Webhooks). Shown now and never again.")
+
+
+class NotificationOut(Shown):
+    id: UUID = Field(description="The `webhook-id` header of every attempt.")
+    alert_id: UUID | None
+    event_kind: str
+    state: str
+    attempts: int
+    due_at: str
+    last_reason: str | None
+    last_detail: str | None
+    http_status: int | None
+    sent_at: str | None
+    created_at: str
+
+
+def _tag(document: dict[str, object]) -> str:
+    return etag(UUID(str(document["id"])), int(str(document["version"])))
+
+
+@router.get("", operation_id=_LIST, summary="Webhooks, oldest first")
+def list_webhooks(
+    access: Annotated[Access, requires("webhooks:read")], paging: Paging, request: Request, response: Response
+) -> Page[WebhookOut]:
+    place = CursorPlace(access.ctx.organization_id, _LIST)
+    cursors = access.deps.cursors
+    after = None if paging.cursor is None else UUID(str(cursors.open(place, paging.cursor)[0]))
+    with access.unit() as uow:
+        rows = webhook_page(access.ctx, uow, limit=paging.limit + 1, after=after)
+    page, position = cut_page(rows, paging.limit, lambda row: [str(row["id"])])
+    cursor = None if position is None else cursors.seal(place, position)
+    link_next(request, response, cursor)
+    return Page(items=[WebhookOut.model_validate(item) for item in page], next_cursor=cursor)
+
+
+@router.post("", operation_id="webhooks_create", summary="Make a webhook", status_code=201)
+def post_webhook(
+    access: Annotated[Access, requires("webhooks:write")], body: WebhookForm, response: Response
+) -> WebhookMade:
+    draft = msgspec.convert(body.model_dump(), WebhookDraft)
+    with access.unit() as uow:
+        made = create_webhook(access.ctx, uow, access.deps.secret_box, draft)
+    response.headers["etag"] = _tag(made)
+    return WebhookMade.model_validate(made)
+
+
+@router.get("/{webhook_id}", operation_id="webhooks_get", summary="One webhook")
+def get_webhook(
+    access: Annotated[Access, requires("webhooks:read")], webhook_id: UUID, response: Response
+) -> WebhookOut:
+    with access.unit() as uow:
+        found = webhook(access.ctx, uow, WebhookId(webhook_id))
+    response.headers["etag"] = _tag(found)
+    return WebhookOut.model_validate(found)
+
+
+@router.put("/{webhook_id}", operation_id="webhooks_replace", summary="Replace a webhook; its secret stays")
+def put_webhook(
+    access: Annotated[Access, requires("webhooks:write")],
+    webhook_id: UUID,
+    body: WebhookForm,
+    request: Request,
+    response: Response,
+) -> WebhookOut:
+    draft = msgspec.convert(body.model_dump(), WebhookDraft)
+    with access.unit() as uow:
+        current = webhook(access.ctx, uow, WebhookId(webhook_id))
+        check_if_match(request.headers, _tag(current))
+        version = int(str(current["version"]))
+        changed = replace_webhook(access.ctx, uow, WebhookId(webhook_id), draft, version)
+    response.headers["etag"] = _tag(changed)
+    return WebhookOut.model_validate(changed)
+
+
+@router.delete("/{webhook_id}", operation_id="webhooks_delete", summary="Delete a webhook", status_code=204)
+def remove_webhook(access: Annotated[Access, requires("webhooks:write")], webhook_id: UUID, request: Request) -> None:
+    with access.unit() as uow:
+        current = webhook(access.ctx, uow, WebhookId(webhook_id))
+        check_if_match(request.headers, _tag(current))
+        delete_webhook(access.ctx, uow, WebhookId(webhook_id), int(str(current["version"])))
+
+
+@router.get("/{webhook_id}/notifications", operation_id=_NOTIFICATIONS, summary="Sendings, newest first")
+def list_notifications(
+    access: Annotated[Access, requires("webhooks:read")],
+    webhook_id: UUID,
+    paging: Paging,
+    request: Request,
+    response: Response,
+) -> Page[NotificationOut]:
+    place = CursorPlace(access.ctx.organization_id, _NOTIFICATIONS, {"webhook_id": webhook_id})
+    cursors = access.deps.cursors
+    before = None if paging.cursor is None else UUID(str(cursors.open(place, paging.cursor)[0]))
+    with access.unit() as uow:
+        rows = notification_page(access.ctx, uow, WebhookId(webhook_id), limit=paging.limit + 1, before=before)
+    page, position = cut_page(rows, paging.limit, lambda row: [str(row["id"])])
+    cursor = None if position is None else cursors.seal(place, position)
+    link_next(request, response, cursor)
+    return Page(items=[NotificationOut.model_validate(item) for item in page], next_cursor=cursor)

@@ -1,0 +1,152 @@
+"""The worker as one object with a lifecycle: its loops, its RQ worker, what it says of itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from rq import Queue
+
+from strata_core.outbox.commands import purge_done
+from strata_core.outbox.queries import Backlog, backlog
+from strata_core.ports.cache import Cache
+from strata_core.ports.clock import Clock
+from strata_core.ports.doorbell import Doorbell
+from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.notifier import Notifier
+from strata_core.ports.secret_box import SecretBox
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_datamodel.health import StoreHealth
+from strata_workers.evaluator import Evaluator
+from strata_workers.loops import Loop, LoopStatus
+from strata_workers.relay import Answerer, Relay
+from strata_workers.rq_worker import DoorbellWorker
+from strata_workers.sender import Sender
+
+OUTBOX_KEPT: Final = timedelta(days=7)
+"""Longer than the last attempt of any notification, which reads its event."""
+PURGED_PER_PASS: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDeps:
+    units: SystemUnitsOfWork
+    metric_store: MetricStore
+    cache: Cache
+    doorbell: Doorbell
+    notifier: Notifier
+    secret_box: SecretBox
+    clock: Clock
+    ring_queue: Callable[[], Queue]
+    """A queue on a connection of its own: RQ blocks on it."""
+    ring_key: bytes = field(repr=False)
+    name: str = "worker"
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+
+class Worker:
+    def __init__(self, deps: WorkerDeps) -> None:
+        self._deps = deps
+        self._sender = Sender(deps.units, deps.notifier, deps.secret_box, deps.registry)
+        self._answerer = Answerer(deps.units, self._sender, deps.cache, deps.name, deps.registry)
+        relay = Relay(deps.units, deps.doorbell, self._answerer)
+        evaluator = Evaluator(deps.units, deps.metric_store)
+        self._doorbell_worker: DoorbellWorker | None = None
+        self._backlog = Backlog(0, 0, None)
+        clock = deps.clock
+        self._loops = (
+            Loop("relay", relay.step, clock, pause_s=0.25),
+            Loop("evaluator", evaluator.step, clock, pause_s=0.5),
+            Loop("sender", self._sender.step, clock, pause_s=1.0),
+            Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
+            Loop("outbox-purge", self._purge_outbox, clock, pause_s=600.0),
+            Loop("doorbell", self._listen, clock, pause_s=1.0),
+        )
+        deps.registry.register(_WorkerFigures(self))
+
+    def start(self) -> None:
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """Lets steps under way finish; what is not finished is found again by whoever runs next."""
+        for loop in self._loops:
+            loop.ask_to_stop()
+        if self._doorbell_worker is not None:
+            self._doorbell_worker.ask_to_stop()
+        for loop in self._loops:
+            loop.stop()
+        self._sender.close()
+
+    def statuses(self) -> Sequence[LoopStatus]:
+        return [loop.status() for loop in self._loops]
+
+    def health(self) -> list[StoreHealth]:
+        """For /readyz: a loop is ready while its newest beat is fresh."""
+        now = self._deps.clock.now()
+        return [_loop_health(status, now) for status in self.statuses()]
+
+    @property
+    def newest_backlog(self) -> Backlog:
+        return self._backlog
+
+    @property
+    def clock(self) -> Clock:
+        return self._deps.clock
+
+    def queue_depth(self) -> int | None:
+        return self._deps.doorbell.depth()
+
+    def _look_at_backlog(self) -> int:
+        with self._deps.units.system() as uow:
+            self._backlog = backlog(uow)
+        return 0
+
+    def _purge_outbox(self) -> int:
+        with self._deps.units.system() as uow:
+            return purge_done(uow, older_than=OUTBOX_KEPT, limit=PURGED_PER_PASS)
+
+    def _listen(self) -> int:
+        """Returns when the connection is lost or the worker is asked to stop; the loop then comes back."""
+        loop = self._loops[-1]
+        worker = DoorbellWorker(self._deps.ring_queue(), self._answerer.answer, self._deps.ring_key, beat=loop.beat)
+        self._doorbell_worker = worker
+        if not loop.is_stopping:
+            worker.work(logging_level="WARNING")
+        return 0
+
+
+def _loop_health(status: LoopStatus, now: datetime) -> StoreHealth:
+    name = f"loop {status.name}"
+    if status.last_beat_at is None or status.last_error:
+        return StoreHealth(name, not status.last_error, status.last_error or "starting")
+    is_fresh = now - status.last_beat_at < status.stale_after
+    return StoreHealth(name, is_fresh, "beating" if is_fresh else f"hangs since {status.last_beat_at:%H:%M:%S}")
+
+
+class _WorkerFigures:
+    """Read when scraped."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def collect(self) -> list[Metric]:
+        newest, now = self._worker.newest_backlog, self._worker.clock.now()
+        lag_s = (now - newest.oldest_due_at).total_seconds() if newest.oldest_due_at else 0.0
+        events = GaugeMetricFamily("strata_outbox_pending", "Events not finished, by state.", labels=["state"])
+        events.add_metric(["pending"], newest.pending)
+        events.add_metric(["parked"], newest.parked)
+        lag = GaugeMetricFamily("strata_outbox_lag_seconds", "Age of the event that is due the longest.")
+        lag.add_metric([], max(0.0, lag_s))
+        figures: list[Metric] = [events, lag]
+        depth = self._worker.queue_depth()
+        if depth is not None:
+            rings = GaugeMetricFamily("strata_doorbell_depth", "Rings that wait to be answered.")
+            rings.add_metric([], depth)
+            figures.append(rings)
+        beats = GaugeMetricFamily("strata_loop_failures", "Failed steps since start, by loop.", labels=["loop"])
+        for status in self._worker.statuses():
+            beats.add_metric([status.name], status.failures)
+        return [*figures, beats]
