@@ -27,7 +27,7 @@ _PLACE_BITS: Final = 24
 
 def log_event_id(received_at_ns: int, organization_id: OrganizationId, batch_id: BatchId, place: int) -> str:
     """48 bits of arrival in milliseconds, 56 of a hash of the batch, 24 of the event's place in it. Ids of later
-    batches are greater, which keeps look-ups cheap in every store, and lines of a batch with one timestamp stay in order.
+    batches are greater, which keeps look-ups cheap in every store, and events of a batch with one time stay in order.
     """
     if not 0 <= place < 1 << _PLACE_BITS:
         raise ValueError(f"a batch cannot have an event at place {place}")
@@ -47,8 +47,9 @@ def named_event_id(event_ns: int | None, organization_id: OrganizationId, stream
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
-    """`event_id` is 32 lower-case hex digits, made by `log_event_id` or `named_event_id`: within an organization and day it is the event's
-    identity. `day` is the index day, YYYY-MM-DD, fixed at acceptance: a replay writes the same id into the same index.
+    """`event_id` is 32 lower-case hex digits, made by `log_event_id` or `named_event_id`: within an organization and
+    day it is the event's identity. `day` is the index day, YYYY-MM-DD, fixed at acceptance: a replay writes the same
+    id into the same index.
     """
 
     event_id: str
