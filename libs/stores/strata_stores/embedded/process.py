@@ -70,6 +70,7 @@ class ServerProcess:
 
     def _wait_until_ready(self, child: Child, check: Callable[[], None]) -> None:
         waited_s = 0.0
+        trouble = ""
         limit_s = START_TIMEOUT_S
         while waited_s < limit_s:
             if child.wait(_PAUSE_S):
@@ -79,11 +80,11 @@ class ServerProcess:
                 check()
             except RecoveringError:
                 limit_s = RECOVERY_TIMEOUT_S
-            except StoreUnavailableError:
-                continue
+            except StoreUnavailableError as error:
+                trouble = f" ({error.detail})"
             else:
                 return
-        raise self._failure(f"{self.name} did not answer in {limit_s:.0f} s")
+        raise self._failure(f"{self.name} did not answer in {limit_s:.0f} s{trouble}")
 
     def _failure(self, what: str) -> UnavailableError:
         return UnavailableError(

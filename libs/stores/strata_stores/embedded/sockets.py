@@ -15,7 +15,7 @@ LONGEST_NAME: Final = "postgres/.s.PGSQL.5432"
 
 
 def socket_directory(root: Path) -> Path:
-    """`root/run`, or when that is too deep a directory under the system's temporary one, named after `root`."""
+    """`root/run`, or when that will not do a directory under the system's temporary one, named after `root`."""
     inside = root / "run"
     if _fits(inside):
         return make_private(inside)
@@ -47,4 +47,7 @@ def ours_alone(directory: Path) -> Path:
 
 
 def _fits(directory: Path) -> bool:
+    """Clients of PostgreSQL take a comma for the end of one host and the start of another: no quoting helps."""
+    if "," in str(directory):
+        return False
     return len(os.fsencode(directory / LONGEST_NAME)) <= SOCKET_PATH_BYTES
