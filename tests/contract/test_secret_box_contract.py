@@ -14,9 +14,9 @@ from fakes.memory_data_keys import MemoryDataKeys
 from strata_core.ports.data_keys import INDEX_KEY_VERSION
 from strata_core.ports.secret_box import SecretPlace
 from strata_datamodel.errors import DeniedError
+from strata_stores.secrets.box import AesGcmSecretBox
+from strata_stores.secrets.keyring import WrappingKey, WrappingKeyring
 from strata_stores.secrets.sealing import bound_to_place
-from strata_stores.secrets.secret_box import AesGcmSecretBox
-from strata_stores.secrets.wrapping import WrappingKey, WrappingKeyring
 
 ROW = UUID("01900000-0000-7000-8000-000000000001")
 PLACE = SecretPlace(ORGANIZATION, "webhooks", "secret_sealed", ROW)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from strata_datamodel.errors import InvalidError
-from strata_stores.secrets.wrapping import WrappingKeyring, keyring_from_setting, load_keyring, load_or_create_keyring
+from strata_stores.secrets.keyring import WrappingKeyring
 
 KEY = base64.b64encode(b"k" * 32).decode()
 OTHER = base64.b64encode(b"o" * 32).decode()
@@ -17,12 +17,12 @@ OTHER = base64.b64encode(b"o" * 32).decode()
 
 def test_the_first_start_draws_a_key_that_only_the_owner_may_read(tmp_path: Path) -> None:
     path = tmp_path / "keys" / "wrapping.json"
-    first = load_or_create_keyring(path)
+    first = WrappingKeyring.from_file(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert load_or_create_keyring(path).current_id == first.current_id
+    assert WrappingKeyring.from_file(path).current_id == first.current_id
     assert list(path.parent.iterdir()) == [path]
-    assert load_or_create_keyring(tmp_path / "other.json").current_id != first.current_id
+    assert WrappingKeyring.from_file(tmp_path / "other.json").current_id != first.current_id
 
 
 def test_two_first_starts_at_once_use_the_same_key(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_two_first_starts_at_once_use_the_same_key(tmp_path: Path) -> None:
 
     def load() -> None:
         start.wait()
-        ids.append(load_or_create_keyring(path).current_id)
+        ids.append(WrappingKeyring.from_file(path).current_id)
 
     threads = [threading.Thread(target=load) for _ in range(8)]
     for thread in threads:
@@ -45,20 +45,20 @@ def test_two_first_starts_at_once_use_the_same_key(tmp_path: Path) -> None:
 
 def test_a_key_moved_from_the_file_to_a_setting_still_unwraps(tmp_path: Path) -> None:
     path = tmp_path / "wrapping.json"
-    from_file = load_or_create_keyring(path)
+    from_file = WrappingKeyring.from_file(path)
     wrapped = from_file.wrap(b"d" * 32, b"place")
     text = json.loads(path.read_bytes())["keys"][0]["key"]
-    from_setting = keyring_from_setting(f"{OTHER}, {text}")
+    from_setting = WrappingKeyring.from_base64(f"{OTHER}, {text}")
     assert from_setting.current_id != from_file.current_id
     assert from_setting.unwrap(from_file.current_id, wrapped, b"place") == b"d" * 32
 
 
 def test_keys_that_others_may_read_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrapping.json"
-    load_or_create_keyring(path)
+    WrappingKeyring.from_file(path)
     path.chmod(0o640)
     with pytest.raises(InvalidError) as refused:
-        load_keyring(path)
+        WrappingKeyring.from_file(path)
     assert refused.value.hint == f"chmod 600 {path}"
 
 
@@ -71,25 +71,25 @@ def test_a_damaged_file_is_refused_and_never_replaced(tmp_path: Path, content: b
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(InvalidError):
-        load_or_create_keyring(path)
+        WrappingKeyring.from_file(path)
     assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("text", ["", "not base64", "AAAA", f"{KEY},", KEY[:-4]])
 def test_a_bad_setting_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(InvalidError) as refused:
-        keyring_from_setting(text)
+        WrappingKeyring.from_base64(text)
     assert refused.value.code == "bad_wrapping_key"
     assert not text or text not in refused.value.detail
 
 
 def test_derived_keys_differ_by_purpose_and_by_key() -> None:
-    keyring: WrappingKeyring = keyring_from_setting(KEY)
+    keyring = WrappingKeyring.from_base64(KEY)
     derived = {
         keyring.derive("rings"),
         keyring.derive("cursors"),
-        keyring_from_setting(OTHER).derive("rings"),
+        WrappingKeyring.from_base64(OTHER).derive("rings"),
         b"k" * 32,
     }
     assert len(derived) == 4
-    assert keyring_from_setting(f"{KEY},{OTHER}").derive("rings") == keyring.derive("rings")
+    assert WrappingKeyring.from_base64(f"{KEY},{OTHER}").derive("rings") == keyring.derive("rings")

@@ -6,7 +6,7 @@ from typing import Final
 
 from strata_core.ports.secret_box import SecretPlace
 from strata_datamodel.ids import OrganizationId
-from strata_stores.secrets.wrapping import NONCE_BYTES
+from strata_stores.secrets.keyring import NONCE_BYTES
 
 _FORMAT: Final = 1
 _HEAD: Final = struct.Struct(">BI")  # format, version of the data key

@@ -18,8 +18,8 @@ from strata_core.ports.data_keys import INDEX_KEY_VERSION, DataKeys, WrappedKey
 from strata_core.ports.secret_box import SecretPlace
 from strata_datamodel.errors import DeniedError
 from strata_datamodel.ids import OrganizationId
+from strata_stores.secrets.keyring import KEY_BYTES, NONCE_BYTES, WrappingKeyring
 from strata_stores.secrets.sealing import Sealed, bound_to_organization, bound_to_place, decode_sealed, encode_sealed
-from strata_stores.secrets.wrapping import KEY_BYTES, NONCE_BYTES, WrappingKeyring
 
 _FIRST_VERSION: Final = 1
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -43,6 +43,18 @@ class WrappingKeyring:
         self._current = keys[0]
         self._by_id = {key.key_id: key for key in keys}
 
+    @classmethod
+    def from_base64(cls, text: str) -> Self:
+        """One key, or several with commas between, the current one first."""
+        return cls([WrappingKey(_decoded(part.strip())) for part in text.split(",")])
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """For embedded mode: the first start draws a key. Losing this file loses every sealed value."""
+        if not path.exists():
+            _create(path)
+        return cls(_read(path))
+
     @property
     def current_id(self) -> str:
         return self._current.key_id
@@ -69,31 +81,18 @@ class WrappingKeyring:
         return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"strata " + purpose.encode("utf-8")).derive(self._current.key)
 
 
-def keyring_from_setting(text: str) -> WrappingKeyring:
-    """One key in base64, or several with commas between, the current one first."""
-    return WrappingKeyring([WrappingKey(_decoded(part.strip())) for part in text.split(",")])
-
-
-def load_or_create_keyring(path: Path) -> WrappingKeyring:
-    """For embedded mode: the first start draws the key. Losing this file loses every sealed value."""
-    if not path.exists():
-        _create(path)
-    return load_keyring(path)
-
-
-def load_keyring(path: Path) -> WrappingKeyring:
+def _read(path: Path) -> list[WrappingKey]:
     if path.stat().st_mode & _OTHERS_MAY:
         raise InvalidError(
             f"others may read the wrapping keys in {path}", code="bad_wrapping_key", hint=f"chmod 600 {path}"
         )
     try:
-        keys = [WrappingKey(_decoded(entry["key"])) for entry in json.loads(path.read_bytes())["keys"]]
+        return [WrappingKey(_decoded(entry["key"])) for entry in json.loads(path.read_bytes())["keys"]]
     except (ValueError, KeyError, TypeError):
         # Not chained: the parser's error carries a piece of the file.
         raise InvalidError(
             f"{path} is damaged", code="bad_wrapping_key", hint="restore it from a backup; a new one opens nothing"
         ) from None
-    return WrappingKeyring(keys)
 
 
 def _create(path: Path) -> None:
