@@ -98,3 +98,11 @@ INGEST_IN_FLIGHT_BYTES: Final = 256 * MIB
 # Metric stores
 QUERY_FILTER_VALUES: Final = 1_000
 QUERY_RAW_POINTS: Final = 2_000_000  # points one question may fetch one by one, where the store cannot fold them itself
+
+# Inventory
+HOSTS_PER_ORGANIZATION: Final = 50_000
+SERVICES_PER_ORGANIZATION: Final = 100_000
+DEPENDENCIES_PER_SERVICE: Final = 200
+TAGS_PER_ENTITY: Final = 64
+TAG_LENGTH: Final = 256
+SERIES_PER_REGISTRATION: Final = 10_000

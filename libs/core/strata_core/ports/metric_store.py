@@ -18,6 +18,7 @@ class MetricStore(Protocol):
     def write(self, batch: PointBatch) -> WriteOutcome:
         """Durable and queryable when this returns. Idempotent: same series and time, the last write wins, and writing a
         batch again leaves the same points. Points the store refuses for good are in the outcome, all others are stored.
+        Every store refuses numbers that are not finite, empty names, and names or tag values with line breaks.
         """
         ...
 
@@ -25,9 +26,12 @@ class MetricStore(Protocol):
         """Answers from points of `query.organization_id` alone. Series in the order of their tag values.
 
         Raises LimitError (codes `query_series`, `query_points`) beyond those limits; DeadlineError past the query
-        time-out. An unknown measurement or field is an empty answer. rate is the per-second increase of a counter,
-        a fall counted as a restart from zero, per series and then added up. Percentiles are nearest rank:
-        the value at position floor(p/100 * n + 0.5), at least 1, of the n sorted values. Strings and booleans
+        time-out; InvalidError (code `bad_regex`) for a pattern that is none. An unknown measurement or field is an
+        empty answer. rate is the per-second increase of a counter, a fall counted as a restart from zero, per series
+        and then added up: an increase belongs to the window of its later reading, and is divided by the time since the
+        earlier one, which has to lie in the range too. Percentiles are nearest rank: the value at position
+        floor(n * p / 100 + 0.5), at least 1, of the n sorted values. Of several series' points at the very first or
+        last time the greatest value is first and last. Strings and booleans
         serve count, first and last only (a boolean as 0 or 1); any other aggregate of them raises InvalidError (code
         `aggregate_needs_numbers`). When one name holds several type classes, numbers answer if there are any in the
         store for that measurement and organization, then booleans, then strings.

@@ -1,0 +1,42 @@
+"""A time limit for statements that cannot be given one."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+
+from strata_datamodel.errors import DeadlineError
+
+_AGAIN_S: Final = 0.05
+
+
+@contextmanager
+def deadline(cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[None]:
+    """Interrupts what the cursor does when the time is over, and raises DeadlineError."""
+    done, expired = threading.Event(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(cursor, timeout_s, done, expired), daemon=True)
+    watcher.start()
+    try:
+        yield
+    except duckdb.InterruptException as interrupted:
+        if not expired.is_set():
+            raise
+        raise DeadlineError(
+            f"the metric store did not finish within {timeout_s:g} s", hint="ask for a shorter range or fewer series"
+        ) from interrupted
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _watch(
+    cursor: duckdb.DuckDBPyConnection, timeout_s: float, done: threading.Event, expired: threading.Event
+) -> None:
+    if done.wait(timeout_s):
+        return
+    expired.set()
+    cursor.interrupt()
+    while not done.wait(_AGAIN_S):  # an interrupt between two statements stops neither
+        cursor.interrupt()

@@ -1,0 +1,26 @@
+"""Columns handed to a statement, and columns taken from one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Columns = dict[str, NDArray[Any]]
+
+
+def fetched(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: dict[str, object]) -> Columns:
+    columns: Columns = cursor.execute(statement, parameters).fetchnumpy()
+    return columns
+
+
+@contextmanager
+def registered(cursor: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> Iterator[None]:
+    """The table can be read by this name, by this cursor alone."""
+    cursor.register(name, table)
+    try:
+        yield
+    finally:
+        cursor.unregister(name)

@@ -1,0 +1,54 @@
+"""What an adapter worked out about a series, kept for the next batch that holds it."""
+
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar
+
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.metrics import SeriesKey
+
+T = TypeVar("T")
+_MAX_ENTRIES: Final = 300_000
+
+
+class SeriesCache(Generic[T]):
+    """Found by the identity of the key object first: callers that parse keep one object a series, and hashing a key
+    of many tags takes longer than writing its point. Not thread-safe. Forgets everything when full.
+    """
+
+    def __init__(self, max_entries: int = _MAX_ENTRIES) -> None:
+        self._max_entries = max_entries
+        self._entries = 0
+        # The key kept beside each value stays alive, so its id cannot become that of another object.
+        self._by_identity: dict[OrganizationId, dict[int, tuple[SeriesKey, T]]] = {}
+        self._by_key: dict[OrganizationId, dict[SeriesKey, T]] = {}
+
+    def find(self, organization_id: OrganizationId, series: Sequence[SeriesKey]) -> list[T | None]:
+        """In the order of `series`; None for one that is not known."""
+        known = self._by_identity.get(organization_id, {})
+        found = [entry[1] if (entry := known.get(id(key))) else None for key in series]
+        for position, value in enumerate(found):
+            if value is None:
+                found[position] = self._find_equal(organization_id, series[position])
+        return found
+
+    def remember(self, organization_id: OrganizationId, key: SeriesKey, value: T) -> None:
+        if self._entries >= self._max_entries:
+            self.forget_all()
+        self._by_identity.setdefault(organization_id, {})[id(key)] = (key, value)
+        self._by_key.setdefault(organization_id, {})[key] = value
+        self._entries += 1
+
+    def forget(self, organization_id: OrganizationId) -> None:
+        self._entries -= len(self._by_identity.pop(organization_id, {}))
+        self._by_key.pop(organization_id, None)
+
+    def forget_all(self) -> None:
+        self._by_identity.clear()
+        self._by_key.clear()
+        self._entries = 0
+
+    def _find_equal(self, organization_id: OrganizationId, key: SeriesKey) -> T | None:
+        value = self._by_key.get(organization_id, {}).get(key)
+        if value is not None:
+            self.remember(organization_id, key, value)
+        return value
