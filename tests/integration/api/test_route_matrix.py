@@ -1,0 +1,118 @@
+"""Every operation, against everybody who must not be served. Generated from the routes, so a new one is covered."""
+
+from uuid import uuid4
+
+import pytest
+
+from strata_api.api_deps import ApiDeps
+from strata_api.app import create_app
+from strata_api.deps import Anybody, Requirement
+from strata_api.openapi import guard_of, operations
+from strata_core.access.permissions import PERMISSIONS, scope_permissions
+from strata_stores.clock import SystemClock
+
+
+def _operations():
+    nothing: dict[str, object] = dict.fromkeys(
+        ("units", "metric_store", "log_store", "cache", "password_hasher", "secret_box"), None
+    )
+    app = create_app(ApiDeps(**nothing, clock=SystemClock(), health_checks=list, cursor_key=b""))  # type: ignore[arg-type]
+    return list(operations(app))
+
+
+OPERATIONS = _operations()
+GUARDED = [each for each in OPERATIONS if not isinstance(guard_of(each[0]), Anybody)]
+IN_ORGANIZATION = [each for each in OPERATIONS if isinstance(guard_of(each[0]), Requirement)]
+PUBLIC = {"healthz", "readyz", "metrics", "auth_login"}
+
+
+def name(operation) -> str:
+    return operation[0].operation_id
+
+
+def filled(path: str, org: str) -> str:
+    while "{" in path:
+        before, _, rest = path.partition("{")
+        parameter, _, after = rest.partition("}")
+        path = before + (org if parameter == "org" else str(uuid4())) + after
+    return path
+
+
+def send(world, operation, org: str, headers):
+    _, method, path = operation
+    body = {"json": {}} if method in {"POST", "PUT", "PATCH"} else {}
+    return world.client.request(method, filled(path, org), headers={"if-match": "*", **headers}, **body)
+
+
+def assert_problem(answer, status: int) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["code"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+
+
+def test_every_route_declares_whom_it_serves():
+    assert [name(each) for each in OPERATIONS if guard_of(each[0]) is None] == []
+    assert {name(each) for each in OPERATIONS if isinstance(guard_of(each[0]), Anybody)} == PUBLIC
+
+
+def test_every_route_has_an_operation_id_of_its_own():
+    names = [name(each) for each in OPERATIONS]
+    assert all(names)
+    assert len(set(names)) == len(names)
+
+
+def test_every_route_under_an_organization_requires_a_permission_in_it():
+    assert [name(each) for each in OPERATIONS if "{org}" in each[2] and each not in IN_ORGANIZATION] == []
+
+
+@pytest.mark.parametrize("operation", GUARDED, ids=name)
+def test_nobody_gets_401_with_a_basic_challenge(shared_api, operation):
+    answer = send(shared_api, operation, "acme", {})
+    assert_problem(answer, 401)
+    assert answer.headers["www-authenticate"].startswith('Basic realm="strata"')
+
+
+@pytest.mark.parametrize("operation", IN_ORGANIZATION, ids=name)
+def test_the_admin_of_another_organization_gets_404(shared_api, operation):
+    by_slug = send(shared_api, operation, shared_api.acme.slug, shared_api.globex.admin)
+    by_id = send(shared_api, operation, str(shared_api.acme.organization_id), shared_api.globex.admin)
+    missing = send(shared_api, operation, str(uuid4()), shared_api.globex.admin)
+    for answer in (by_slug, by_id, missing):
+        assert_problem(answer, 404)
+        assert answer.json()["code"] == "organization_not_found"
+    assert by_slug.json()["detail"] == missing.json()["detail"]
+
+
+@pytest.mark.parametrize("operation", IN_ORGANIZATION, ids=name)
+def test_a_key_without_the_permission_gets_403_that_names_it(shared_api, operation):
+    guard = guard_of(operation[0])
+    assert isinstance(guard, Requirement)
+    lacking = sorted(PERMISSIONS - {guard.permission})
+    answer = send(shared_api, operation, "acme", shared_api.acme.key_with(*lacking))
+    assert_problem(answer, 403)
+    assert guard.permission in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("operation", IN_ORGANIZATION, ids=name)
+def test_a_key_with_the_permission_passes_the_guard(shared_api, operation):
+    guard = guard_of(operation[0])
+    assert isinstance(guard, Requirement)
+    # Whoever changes a thing is shown it, so the permission to read it goes along.
+    held = {guard.permission, guard.permission.replace(":write", ":read")} & PERMISSIONS
+    answer = send(shared_api, operation, "acme", shared_api.acme.key_with(*held))
+    assert answer.status_code not in {401, 403, 500}, answer.text
+
+
+@pytest.mark.parametrize("operation", IN_ORGANIZATION, ids=name)
+def test_the_lowest_role_only_reads(shared_api, operation):
+    guard = guard_of(operation[0])
+    assert isinstance(guard, Requirement)
+    if guard.permission in scope_permissions(["read"]):
+        return
+    with shared_api.as_member(shared_api.acme, "read_only") as member:
+        _, method, path = operation
+        body = {"json": {}} if method in {"POST", "PUT", "PATCH"} else {}
+        assert_problem(member.request(method, filled(path, "acme"), **body), 403)
