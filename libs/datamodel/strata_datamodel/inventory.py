@@ -77,9 +77,9 @@ class ServiceDependency:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A host, and perhaps a service on it, that telemetry spoke of."""
+    """A host, a service, or a service on a host, that telemetry spoke of. The rest describes the host, if any."""
 
-    host_name: str
+    host_name: str | None
     service_name: str | None
     seen_at: datetime
     environment: str | None = None

@@ -104,6 +104,7 @@ CREATE INDEX ix_outbox_done_at ON outbox (done_at) WHERE state = 'done';
 CREATE INDEX ix_outbox_due_at_id ON outbox (due_at, id) WHERE state = 'pending';
 CREATE INDEX ix_outbox_organization_id_entity_id ON outbox (organization_id, entity_id);
 CREATE INDEX ix_outbox_organization_id_parked ON outbox (organization_id, id) WHERE state = 'parked';
+CREATE INDEX ix_outbox_pending_id ON outbox (id) WHERE state = 'pending';
 CREATE TABLE schema_ledger (
     version TEXT NOT NULL,
     description TEXT NOT NULL,

@@ -39,9 +39,10 @@ outbox = Table(
     c.instant("done_at"),
     PrimaryKeyConstraint("organization_id", "id"),
     c.one_of("state", ("pending", "done", "parked")),
-    # The relay looks over all organizations at once, so this index does not start with one.
+    # The relay looks over all organizations at once, by time and by a ring's id: these indexes do not start with one.
     Index("ix_outbox_due_at_id", "due_at", "id", postgresql_where=text("state = 'pending'")),
-    # So does the clean-up.
+    Index("ix_outbox_pending_id", "id", postgresql_where=text("state = 'pending'")),
+    # The clean-up does the same.
     Index("ix_outbox_done_at", "done_at", postgresql_where=text("state = 'done'")),
     Index("ix_outbox_organization_id_parked", "organization_id", "id", postgresql_where=text("state = 'parked'")),
     Index("ix_outbox_organization_id_entity_id", "organization_id", "entity_id"),
