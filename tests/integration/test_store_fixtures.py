@@ -1,5 +1,6 @@
 """The store fixtures seen from outside: runs of pytest on a small file, ended in every way a run can end."""
 
+import http.server
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -32,7 +34,7 @@ class InnerRun:
         self.temporary = Path(tempfile.mkdtemp(prefix="inner-run-"))
         self.temporary.chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("STRATA_", "PYTEST_"))}
-        self._environ = kept | {
+        self.environ = kept | {
             "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tools'}",
             "TMPDIR": str(self.temporary),
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -44,9 +46,22 @@ class InnerRun:
         (self.folder / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\n")
         (self.folder / "test_inner.py").write_text(content)
         return subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-p", "xdist", "-p", "fixtures.stores", "-rs", "-s", *arguments],
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-p",
+                "xdist",
+                "-p",
+                "pytest_timeout",
+                "-p",
+                "fixtures.stores",
+                "-rs",
+                "-s",
+                *arguments,
+            ],
             cwd=self.folder,
-            env=self._environ,
+            env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -182,6 +197,30 @@ def test_it(influx_url, influx_database, number):
     assert f"influx: native influxdb {version_of(KINDS['influx'])}" in output
     assert not answers(seen[0][0])
     assert with_native_influx.leftovers() == []
+
+
+class _BrokenEngine(http.server.BaseHTTPRequestHandler):
+    """Answers the ping of a Docker engine, and fails at everything else."""
+
+    def do_GET(self):
+        self.send_response(200 if self.path == "/_ping" else 500)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_POST = do_GET  # noqa: N815 - the name is the protocol of http.server
+
+    def log_message(self, *_):
+        pass
+
+
+def test_where_docker_fails_the_native_install_stands_in(with_native_influx):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _BrokenEngine) as engine:
+        threading.Thread(target=engine.serve_forever).start()
+        with_native_influx.environ["DOCKER_HOST"] = f"tcp://127.0.0.1:{engine.server_port}"
+        code, output = with_native_influx.finish(PASSING)
+        engine.shutdown()
+    assert code == 0, output
+    assert f"influx: native influxdb {version_of(KINDS['influx'])} (not by docker: " in output
 
 
 WAITING = """

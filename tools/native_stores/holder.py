@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from native_stores.cache import ensure_installed
@@ -66,10 +66,13 @@ def _start_by_first_that_works(name: str, ways: list[str], work: Path) -> Held:
     for way in ways:
         try:
             work.mkdir(exist_ok=True)
-            return _WAYS[way](name, work)
+            held = _WAYS[way](name, work)
         except Exception as problem:  # noqa: BLE001 - a container engine fails in many ways; each is a reason to go on
             problems.append(f"{way}: {problem}")
             shutil.rmtree(work, ignore_errors=True)
+        else:
+            before = f" (not by {'; by '.join(problems)})" if problems else ""
+            return replace(held, served=replace(held.served, how=held.served.how + before))
     raise NativeStoreError(f"{name} could not be started by " + "; by ".join(problems))
 
 
