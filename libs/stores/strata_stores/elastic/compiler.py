@@ -1,0 +1,65 @@
+"""The one place that makes Elasticsearch queries. Nothing is parsed: every value becomes a term as it is."""
+
+from typing import Any, Final, assert_never
+
+from strata_core.logs.attributes import attribute_term
+from strata_core.logs.words import words_of
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.logs import And, FieldIs, LogFilter, LogSearch, MatchAll, Not, Or, Text
+from strata_stores.elastic.mapping import ATTRIBUTES, EVENT_ID, ORGANIZATION, TIMESTAMP, WORDS
+
+Query = dict[str, Any]
+
+_ALL: Final[Query] = {"match_all": {}}
+
+
+def of_organization(organization_id: OrganizationId, *narrowed_by: Query) -> Query:
+    """Every query of events passes here."""
+    return {"bool": {"filter": [{"term": {ORGANIZATION: {"value": str(organization_id)}}}, *narrowed_by]}}
+
+
+def events_of(search: LogSearch) -> Query:
+    in_time = {"range": {TIMESTAMP: {"gte": search.from_ns, "lt": search.to_ns}}}
+    return of_organization(search.organization_id, in_time, _compiled(search.where))
+
+
+def sorting(search: LogSearch) -> list[Query]:
+    # Said to be a long even where no index exists yet that could tell.
+    return [
+        {TIMESTAMP: {"order": search.order.value, "unmapped_type": "long"}},
+        {EVENT_ID: {"order": search.order.value, "unmapped_type": "keyword"}},
+    ]
+
+
+def _compiled(where: LogFilter) -> Query:
+    match where:
+        case MatchAll():
+            return _ALL
+        case Text():
+            return _text(where)
+        case FieldIs():
+            kind = "prefix" if where.prefix else "term"
+            return {kind: {ATTRIBUTES: {"value": attribute_term(where.name, where.value)}}}
+        case And():
+            return _all_of([_compiled(part) for part in where.parts])
+        case Or():
+            return _any_of([_compiled(part) for part in where.parts])
+        case Not():
+            return {"bool": {"must_not": [_compiled(where.part)]}}
+        case _:
+            assert_never(where)
+
+
+def _text(text: Text) -> Query:
+    words = words_of(text.words)
+    if text.phrase and len(words) > 1:
+        return {"match_phrase": {WORDS: {"query": " ".join(words)}}}
+    return _all_of([{"term": {WORDS: {"value": word}}} for word in dict.fromkeys(words)])
+
+
+def _all_of(parts: list[Query]) -> Query:
+    return {"bool": {"filter": parts}} if parts else _ALL
+
+
+def _any_of(parts: list[Query]) -> Query:
+    return {"bool": {"should": parts, "minimum_should_match": 1}} if parts else {"match_none": {}}
