@@ -1,33 +1,24 @@
 """The connection to a cluster."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from elastic_transport import OrjsonSerializer
 from elasticsearch import Elasticsearch
 
 
-@dataclass(frozen=True, slots=True)
-class ElasticAuth:
-    """An API key in its encoded form, or a user with a password, or neither."""
-
-    api_key: str | None = None
-    username: str | None = None
-    password: str | None = None
-
-
 def connected(
-    url: str, auth: ElasticAuth, *, request_timeout_s: float, connections: int, ca_certs: str | None
+    url: str,
+    *,
+    api_key: str | None,
+    basic_auth: tuple[str, str] | None,
+    ca_certs: str | None,
+    request_timeout_s: float,
+    connections: int,
 ) -> Elasticsearch:
     """One address, that of a load balancer where there are several nodes. No retries: we know better what may be
     sent again. The client's own JSON decoder is replaced, since it is slow on large pages."""
-    options: dict[str, Any] = {}
-    if auth.api_key is not None:
-        options["api_key"] = auth.api_key
-    elif auth.username is not None:
-        options["basic_auth"] = (auth.username, auth.password or "")
-    if ca_certs is not None:
-        options["ca_certs"] = ca_certs
+    given = {"api_key": api_key, "basic_auth": basic_auth, "ca_certs": ca_certs}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return Elasticsearch(
         url,
         request_timeout=request_timeout_s,

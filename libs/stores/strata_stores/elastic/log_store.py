@@ -14,7 +14,7 @@ from strata_datamodel.limits import QUERY_TIMEOUT_S
 from strata_datamodel.logs import LogBatch, LogEvent, LogPage, LogSearch, LogWriteOutcome
 from strata_datamodel.metrics import Rejection
 from strata_stores.breaker import Breaker
-from strata_stores.elastic.access import ElasticAuth, connected
+from strata_stores.elastic.access import connected
 from strata_stores.elastic.answers import checked
 from strata_stores.elastic.bulk import Item, send_all
 from strata_stores.elastic.compiler import of_organization
@@ -36,13 +36,14 @@ class ElasticLogStore:
         url: str,
         clock: Clock,
         *,
-        auth: ElasticAuth | None = None,
+        api_key: str | None = None,
+        basic_auth: tuple[str, str] | None = None,
+        ca_certs: str | None = None,
         prefix: str = "logs",
         retention: str = "r30",
         query_timeout_s: float = QUERY_TIMEOUT_S,
         write_timeout_s: float = 30.0,
         connections: int = 10,
-        ca_certs: str | None = None,
         breaker: Breaker | None = None,
     ) -> None:
         self._clock = clock
@@ -53,10 +54,11 @@ class ElasticLogStore:
         self._closing = threading.Event()
         self._client = connected(
             url,
-            auth or ElasticAuth(),
+            api_key=api_key,
+            basic_auth=basic_auth,
+            ca_certs=ca_certs,
             request_timeout_s=write_timeout_s,
             connections=connections,
-            ca_certs=ca_certs,
         )
         # The server gives up first, and says so; the client's own time-out is for servers that say nothing.
         self._searches = self._client.options(request_timeout=query_timeout_s + _ANSWER_MARGIN_S)
