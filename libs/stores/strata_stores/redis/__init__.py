@@ -1,0 +1,1 @@
+"""Cache, live bus and doorbell on Redis or Valkey. All of it may vanish at any moment and costs latency only."""
