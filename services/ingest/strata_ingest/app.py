@@ -1,0 +1,34 @@
+"""The ingest application: routes, failures and tracing put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from strata_ingest.deps import IngestDeps
+from strata_ingest.edge import Edge
+from strata_ingest.failures import add_failure_handlers
+from strata_ingest.routes.elastic import elastic_router
+from strata_ingest.routes.influx import influx_router
+from strata_ingest.routes.operations import operations_router
+from strata_ingest.tracing import RequestTracing
+
+
+def create_app(deps: IngestDeps) -> FastAPI:
+    """One a process and registry. Its life-span ends its threads; spools and units stay the caller's to close."""
+    edge = Edge(deps)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            edge.close()
+
+    app = FastAPI(title="Strata ingest", openapi_url=None, lifespan=lifespan, redirect_slashes=False)
+    app.include_router(operations_router(edge))
+    app.include_router(influx_router(edge))
+    app.include_router(elastic_router(edge))
+    add_failure_handlers(app)
+    app.add_middleware(RequestTracing, clock=deps.clock, instruments=edge.instruments)
+    return app

@@ -1,0 +1,47 @@
+"""Who sends: a key, the organization it acts for, and whether it may send at all."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from strata_core.access.permissions import INGEST
+from strata_core.access.queries import recognise_key
+from strata_core.access.tokens import parse_token
+from strata_core.organizations.queries import organization_of
+from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.errors import DeniedError, NotFoundError
+from strata_datamodel.ids import OrganizationId
+
+_ACTIVE = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    organization_id: OrganizationId
+    organization_slug: str
+    organization_name: str
+    key_id: str
+    expires_at: datetime | None
+
+
+def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
+    """Raises UnauthenticatedError for a key that is not valid, DeniedError for one that may not send, and
+    StoreUnavailableError when nobody can tell."""
+    token = parse_token(token_text)
+    with units.credential(token.key_id) as uow:
+        key = recognise_key(uow, token)
+    if INGEST not in key.permissions:
+        raise DeniedError(
+            "this key may not send telemetry", code="scope_missing", hint="use a key with the scope `ingest`"
+        )
+    with units.organization(key.organization_id) as uow:
+        organization = organization_of(uow, str(key.organization_id))
+    if organization.status != _ACTIVE:
+        raise DeniedError(f"the organization is {organization.status}", code="organization_inactive")
+    return Caller(key.organization_id, organization.slug, organization.name, key.key_id, key.expires_at)
+
+
+def require_organization(caller: Caller, named: str) -> None:
+    """A request may repeat the name of its organization. Another one than the key's is as good as missing:
+    better refused than stored where nobody looks."""
+    if named and named not in (caller.organization_slug, caller.organization_name, str(caller.organization_id)):
+        raise NotFoundError(f'organization name "{named[:200]}" not found', code="organization_not_found")

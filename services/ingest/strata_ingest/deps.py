@@ -1,0 +1,25 @@
+"""What the ingest service needs from outside. Composed in bootstrap."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from strata_core.ports.clock import Clock
+from strata_core.ports.spool import Spool
+from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.health import StoreHealth
+from strata_datamodel.spooling import Signal
+
+Check = Callable[[], StoreHealth]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestDeps:
+    """`checks` are what `/readyz` asks, by name; each must come back within a time of its own and never raise."""
+
+    units: UnitsOfWork
+    spools: Mapping[Signal, Spool]
+    clock: Clock
+    registry: CollectorRegistry
+    checks: Mapping[str, Check] = field(default_factory=dict)

@@ -1,0 +1,111 @@
+"""The accept path: authenticate, read, decompress, parse, make durable, answer. A 2xx means that it is on disk."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+from starlette.requests import Request
+
+from strata_core.access.credentials import presented_token
+from strata_datamodel.errors import UnauthenticatedError, UnavailableError
+from strata_datamodel.ids import BatchId, uuid7
+from strata_datamodel.limits import KIB, REQUEST_TIMEOUT_S
+from strata_datamodel.spooling import Envelope, Signal, WireFormat
+from strata_ingest.auth_cache import AuthCache
+from strata_ingest.body import InFlight, read_body
+from strata_ingest.callers import Caller, recognise_caller
+from strata_ingest.deps import IngestDeps
+from strata_ingest.instruments import Instruments, SpoolCollector
+from strata_wire.decompression import GZIP, IDENTITY, coding_of, decompress
+
+_INLINE_BYTES: Final = 16 * KIB  # below this a hand-over to a thread costs more than the parse
+_PARSING_THREADS: Final = min(4, os.cpu_count() or 1)
+_LOOKUP_THREADS: Final = 4
+_NANOSECONDS_PER_MS: Final = 1_000_000
+
+T = TypeVar("T")
+Parse = Callable[[bytes, Envelope], T]
+
+
+class Edge:
+    def __init__(self, deps: IngestDeps) -> None:
+        self.deps = deps
+        self.instruments = Instruments(deps.registry)
+        deps.registry.register(SpoolCollector(deps.spools, deps.clock))
+        self._in_flight = InFlight()
+        self._parsers = ThreadPoolExecutor(_PARSING_THREADS, thread_name_prefix="ingest-parse")
+        self._lookups = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="ingest-lookup")
+        self._auth = AuthCache(
+            partial(recognise_caller, deps.units),
+            deps.clock,
+            self._lookups,
+            lambda result: self.instruments.recognitions.labels(result).inc(),
+        )
+
+    def close(self) -> None:
+        self._parsers.shutdown(wait=True, cancel_futures=True)
+        self._lookups.shutdown(wait=True, cancel_futures=True)
+
+    async def caller(self, request: Request) -> Caller:
+        """Raises UnauthenticatedError (`credentials_missing`, and those of keys), DeniedError, UnavailableError."""
+        token = presented_token(request.headers.get("authorization"), request.query_params)
+        if token is None:
+            raise UnauthenticatedError(
+                "no credentials were sent", code="credentials_missing", hint="send a key with the scope `ingest`"
+            )
+        caller = await self._auth.caller(token)
+        structlog.contextvars.bind_contextvars(organization_id=str(caller.organization_id))
+        return caller
+
+    async def accept(
+        self,
+        request: Request,
+        caller: Caller,
+        wire_format: WireFormat,
+        parameters: Mapping[str, str],
+        parse: Parse[T],
+        count: Callable[[T], int],
+    ) -> T:
+        """The parsed body, once whatever is good in it is durable. `count` says how many lines or documents that is;
+        a body without any is not spooled."""
+        signal = Signal.LOGS if wire_format is WireFormat.ES_BULK else Signal.METRICS
+        coding = coding_of(request.headers.get("content-encoding"))
+        with self._in_flight.share() as share:
+            body = await read_body(request, coding, share)
+            self.instruments.received_bytes.labels(signal).inc(len(body))
+            received_at_ns = self.deps.clock.now_ns()
+            envelope = Envelope(
+                organization_id=caller.organization_id,
+                batch_id=BatchId(uuid7(received_at_ns // _NANOSECONDS_PER_MS)),
+                received_at_ns=received_at_ns,
+                signal=signal,
+                wire_format=wire_format,
+                parameters=parameters,
+                encoding=GZIP if coding == GZIP else IDENTITY,
+            )
+            plain, parsed = await self._parsed(body, coding, envelope, parse)
+            accepted = count(parsed)
+            if accepted:
+                await self._make_durable(envelope, body if coding == GZIP else plain)
+                self.instruments.accepted.labels(signal).inc(accepted)
+            return parsed
+
+    async def _parsed(self, body: bytes, coding: str, envelope: Envelope, parse: Parse[T]) -> tuple[bytes, T]:
+        def work() -> tuple[bytes, T]:
+            plain = decompress(body, coding)
+            return plain, parse(plain, envelope)
+
+        if coding == IDENTITY and len(body) <= _INLINE_BYTES:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
+
+    async def _make_durable(self, envelope: Envelope, stored: bytes) -> None:
+        future = self.deps.spools[envelope.signal].append(envelope, stored)
+        try:
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), REQUEST_TIMEOUT_S)
+        except TimeoutError:
+            raise UnavailableError("the ingest spool is too slow", code="spool_slow", retry_after_s=5) from None

@@ -1,0 +1,98 @@
+"""Every failure becomes an answer in the form of the protocol that was spoken, here and nowhere else."""
+
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from strata_datamodel.errors import ErrorKind, StrataError
+from strata_ingest.elastic_answers import elastic_error
+from strata_ingest.influx_answers import v1_error, v2_error
+
+_log = structlog.get_logger(__name__)
+
+CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="strata"'}
+_STATUS: Final = {
+    ErrorKind.NOT_FOUND: 404,
+    ErrorKind.CONFLICT: 409,
+    ErrorKind.UNAUTHENTICATED: 401,
+    ErrorKind.DENIED: 403,
+    ErrorKind.INVALID: 400,
+    ErrorKind.PRECONDITION: 412,
+    ErrorKind.PRECONDITION_MISSING: 428,
+    ErrorKind.TOO_LARGE: 413,
+    ErrorKind.LIMIT: 429,
+    ErrorKind.UNAVAILABLE: 503,
+    # The one deadline at this edge is the client's: its body did not come.
+    ErrorKind.TIMEOUT: 408,
+}
+_DEFAULT_RETRY_S: Final = 5
+
+Form = Callable[[Request, int, str], Response]
+
+
+def protocol_of(path: str) -> str:
+    if path.startswith("/api/v2/"):
+        return "influx_v2"
+    if path in {"/write", "/query", "/ping", "/health", "/ready"}:
+        return "influx_v1"
+    if path in {"/healthz", "/readyz", "/metrics"}:
+        return "operations"
+    return "elastic"
+
+
+def _plain_problem(_request: Request, status: int, text: str) -> Response:
+    return Response(orjson.dumps({"status": status, "detail": text}), status, media_type="application/problem+json")
+
+
+_FORMS: Final[dict[str, Form]] = {
+    "influx_v1": lambda _request, status, text: v1_error(status, text),
+    "influx_v2": lambda _request, status, text: v2_error(status, text),
+    "elastic": elastic_error,
+    "operations": _plain_problem,
+}
+
+
+def failure(request: Request, status: int, text: str) -> Response:
+    return _FORMS[protocol_of(request.url.path)](request, status, text)
+
+
+def answer_to(request: Request, error: StrataError) -> Response:
+    status = _STATUS[error.kind]
+    text = error.detail if error.hint is None else f"{error.detail}: {error.hint}"
+    response = failure(request, status, text)
+    if error.kind is ErrorKind.UNAUTHENTICATED:
+        response.headers.update(CHALLENGE)
+    if error.kind in (ErrorKind.UNAVAILABLE, ErrorKind.LIMIT):
+        response.headers["Retry-After"] = str(error.retry_after_s or _DEFAULT_RETRY_S)
+    return response
+
+
+def add_failure_handlers(app: FastAPI) -> None:
+    async def on_strata_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, StrataError)  # noqa: S101 - registered for this class
+        return answer_to(request, error)
+
+    async def on_http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+        response = failure(request, error.status_code, str(error.detail))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def on_hang_up(request: Request, _error: Exception) -> Response:
+        # Nobody reads this answer; a body that did not arrive whole is never stored.
+        return failure(request, 400, "the body was cut")
+
+    async def on_bug(request: Request, error: Exception) -> Response:
+        _log.error("ingest_failed", path=request.url.path, exc_info=error)
+        return failure(request, 500, "internal error")
+
+    app.add_exception_handler(StrataError, on_strata_error)
+    app.add_exception_handler(HTTPException, on_http_error)
+    app.add_exception_handler(ClientDisconnect, on_hang_up)
+    app.add_exception_handler(Exception, on_bug)
