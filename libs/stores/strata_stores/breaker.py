@@ -42,6 +42,8 @@ class Breaker:
         self._opened_total = 0
         self._failures_total = 0
         self._refused_total = 0
+        self._calls_total = 0
+        self._seconds_total = 0.0
 
     @property
     def store(self) -> str:
@@ -67,10 +69,21 @@ class Breaker:
         """Calls answered by the breaker instead of the store."""
         return self._refused_total
 
+    @property
+    def calls_total(self) -> int:
+        """Calls that were made, whatever came of them."""
+        return self._calls_total
+
+    @property
+    def seconds_total(self) -> float:
+        """What those calls took."""
+        return self._seconds_total
+
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Around each call of the store. Raises StoreUnavailableError at once while open; passes every error on."""
         epoch = self._enter()
+        began_s = self._clock.monotonic_s()
         try:
             yield
         except StoreUnavailableError:
@@ -84,6 +97,13 @@ class Breaker:
             raise
         else:
             self._answered(epoch)
+        finally:
+            self._count(self._clock.monotonic_s() - began_s)
+
+    def _count(self, took_s: float) -> None:
+        with self._lock:
+            self._calls_total += 1
+            self._seconds_total += took_s
 
     def _enter(self) -> int:
         with self._lock:

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     spool_dir: Path | None = None
     spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4096 * MIB
     duckdb_memory: Annotated[str, Field(pattern=r"^\d+(MB|GB)$")] = "1GB"
+    public_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] | None = None
     ca_file: Path | None = None
     outbound_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -89,8 +89,8 @@ async def _serve(listeners: Sequence[Listener], sockets: Sequence[socket.socket]
 
 
 async def _announce(servers: Sequence[uvicorn.Server], on_ready: Callable[[], None]) -> None:
-    while not all(server.started for server in servers):  # uvicorn tells by this flag alone
-        await asyncio.sleep(0.01)  # noqa: ASYNC110
+    while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn tells by this flag alone
+        await asyncio.sleep(0.01)
     on_ready()
 
 

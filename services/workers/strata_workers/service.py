@@ -66,6 +66,10 @@ class Worker:
         )
         deps.registry.register(_WorkerFigures(self))
 
+    @property
+    def registry(self) -> CollectorRegistry:
+        return self._deps.registry
+
     def start(self) -> None:
         for loop in self._loops:
             loop.start()

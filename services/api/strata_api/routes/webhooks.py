@@ -9,9 +9,8 @@ from pydantic import Field
 
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag
-from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.paging import Paged
 from strata_api.schemas import Page, Sent, Shown, Text
-from strata_core.alerting.events import ALERT_KINDS
 from strata_core.notifying.queries import notification_page
 from strata_core.notifying.webhooks import (
     WebhookDraft,
@@ -34,7 +33,7 @@ class WebhookForm(Sent):
     name: Text = Field(min_length=1, max_length=NAME_LENGTH)
     url: Text = Field(max_length=URL_LENGTH, examples=["https://example.com/hooks/strata"])
     is_enabled: bool = True
-    event_kinds: list[EventKind] = Field(default_factory=lambda: list(ALERT_KINDS), min_length=1)
+    event_kinds: list[EventKind] = Field(["alert.fired", "alert.acknowledged", "alert.resolved"], min_length=1)
 
 
 class WebhookOut(Shown):
@@ -71,18 +70,11 @@ def _tag(document: dict[str, object]) -> str:
 
 
 @router.get("", operation_id=_LIST, summary="Webhooks, oldest first")
-def list_webhooks(
-    access: Annotated[Access, requires("webhooks:read")], paging: Paging, request: Request, response: Response
-) -> Page[WebhookOut]:
-    place = CursorPlace(access.ctx.organization_id, _LIST)
-    cursors = access.deps.cursors
-    after = None if paging.cursor is None else UUID(str(cursors.open(place, paging.cursor)[0]))
+def list_webhooks(access: Annotated[Access, requires("webhooks:read")], paged: Paged) -> Page[WebhookOut]:
+    listing = access.listing(paged, _LIST)
     with access.unit() as uow:
-        rows = webhook_page(access.ctx, uow, limit=paging.limit + 1, after=after)
-    page, position = cut_page(rows, paging.limit, lambda row: [str(row["id"])])
-    cursor = None if position is None else cursors.seal(place, position)
-    link_next(request, response, cursor)
-    return Page(items=[WebhookOut.model_validate(item) for item in page], next_cursor=cursor)
+        rows = webhook_page(access.ctx, uow, limit=listing.fetch, after=listing.after(UUID))
+    return listing.page(rows, WebhookOut.model_validate, lambda row: [row["id"]])
 
 
 @router.post("", operation_id="webhooks_create", summary="Make a webhook", status_code=201)
@@ -136,16 +128,10 @@ def remove_webhook(access: Annotated[Access, requires("webhooks:write")], webhoo
 def list_notifications(
     access: Annotated[Access, requires("webhooks:read")],
     webhook_id: UUID,
-    paging: Paging,
-    request: Request,
-    response: Response,
+    paged: Paged,
 ) -> Page[NotificationOut]:
-    place = CursorPlace(access.ctx.organization_id, _NOTIFICATIONS, {"webhook_id": webhook_id})
-    cursors = access.deps.cursors
-    before = None if paging.cursor is None else UUID(str(cursors.open(place, paging.cursor)[0]))
+    listing = access.listing(paged, _NOTIFICATIONS, {"webhook_id": webhook_id})
+    webhook = WebhookId(webhook_id)
     with access.unit() as uow:
-        rows = notification_page(access.ctx, uow, WebhookId(webhook_id), limit=paging.limit + 1, before=before)
-    page, position = cut_page(rows, paging.limit, lambda row: [str(row["id"])])
-    cursor = None if position is None else cursors.seal(place, position)
-    link_next(request, response, cursor)
-    return Page(items=[NotificationOut.model_validate(item) for item in page], next_cursor=cursor)
+        rows = notification_page(access.ctx, uow, webhook, limit=listing.fetch, before=listing.after(UUID))
+    return listing.page(rows, NotificationOut.model_validate, lambda row: [row["id"]])

@@ -1,0 +1,35 @@
+"""What the breakers know, for Prometheus."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
+
+from strata_stores.breaker import Breaker, BreakerState
+
+_STATES: Final = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+
+class StoreFigures(Collector):
+    """Read when scraped. Register it once a registry."""
+
+    def __init__(self, breakers: Sequence[Breaker]) -> None:
+        self._breakers = breakers
+
+    def collect(self) -> Iterator[Metric]:
+        state = GaugeMetricFamily(
+            "strata_store_breaker_state", "0 closed, 1 half open, 2 open: calls are not made.", labels=["store"]
+        )
+        opened = CounterMetricFamily("strata_store_breaker_opened", "Times it opened.", labels=["store"])
+        failures = CounterMetricFamily("strata_store_failures", "Calls that got no answer.", labels=["store"])
+        refused = CounterMetricFamily("strata_store_calls_refused", "Calls not made while open.", labels=["store"])
+        seconds = SummaryMetricFamily("strata_store_call_seconds", "Time spent in calls.", labels=["store"])
+        for breaker in self._breakers:
+            labels = [breaker.store]
+            state.add_metric(labels, _STATES[breaker.state])
+            opened.add_metric(labels, breaker.opened_total)
+            failures.add_metric(labels, breaker.failures_total)
+            refused.add_metric(labels, breaker.refused_total)
+            seconds.add_metric(labels, count_value=breaker.calls_total, sum_value=breaker.seconds_total)
+        yield from (state, opened, failures, refused, seconds)

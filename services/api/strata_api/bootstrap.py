@@ -1,0 +1,43 @@
+"""Composes the API from open stores."""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from strata_api.api_deps import ApiDeps
+from strata_api.app import create_app
+from strata_datamodel.health import StoreHealth
+from strata_stores.factory import Stores
+from strata_stores.figures import StoreFigures
+from strata_stores.settings import Settings
+
+HealthCheck = Callable[[], Sequence[StoreHealth]]
+
+
+def build_api(
+    stores: Stores,
+    settings: Settings,
+    *,
+    more_health: Sequence[HealthCheck] = (),
+    registry: CollectorRegistry | None = None,
+) -> FastAPI:
+    """`more_health` is what else /readyz shows: loops, embedded servers."""
+    registry = registry or CollectorRegistry()
+    registry.register(StoreFigures(stores.breakers))
+    deps = ApiDeps(
+        units=stores.units,
+        metric_store=stores.metric_store,
+        log_store=stores.log_store,
+        cache=stores.cache,
+        clock=stores.clock,
+        password_hasher=stores.password_hasher,
+        secret_box=stores.secret_box,
+        health_checks=lambda: [*stores.health(), *(item for check in more_health for item in check())],
+        cursor_key=stores.keyring.derive("cursors"),
+        public_url=settings.public_url,
+        version=version("strata"),
+        registry=registry,
+    )
+    return create_app(deps)

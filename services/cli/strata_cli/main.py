@@ -1,0 +1,183 @@
+"""The `strata` command: what can be said to it, and nothing of how it is done."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+from uuid import UUID
+
+import click
+import typer
+
+from strata_cli import database, keys, roles
+from strata_cli.allocator import tune_allocator
+from strata_cli.demo import run_demo
+from strata_cli.doctor import run_doctor
+from strata_cli.rendering import err, fail
+from strata_cli.setup import run_init
+from strata_cli.signals import StopRequestedError, termination_raises
+from strata_cli.up import run_up
+from strata_datamodel.errors import InvalidError, StrataError
+from strata_stores.settings import load_settings
+
+app = typer.Typer(
+    name="strata",
+    help="Metrics, logs, alerts and on-call for many organizations, on the stores each kind of data wants.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+db = typer.Typer(name="db", help="The relational schema.", no_args_is_help=True)
+key_commands = typer.Typer(name="keys", help="An organization's API keys.", no_args_is_help=True)
+app.add_typer(db)
+app.add_typer(key_commands)
+
+WORKER_PROBE_PORT: Final = 8402
+DataDir = Annotated[Path | None, typer.Option(help="Where embedded stores keep their data.", show_default="per user")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
+Bind = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
+ApiPort = Annotated[int | None, typer.Option(help="Port of the API and the browser.", show_default="8400")]
+IngestPort = Annotated[int | None, typer.Option(help="Port that agents send to.", show_default="8401")]
+Org = Annotated[str, typer.Option("--org", help="Slug or id of the organization.")]
+
+
+@app.command()
+def up(data_dir: DataDir = None, bind: Bind = None, api_port: ApiPort = None, ingest_port: IngestPort = None) -> None:
+    """Run everything in one process, on embedded stores unless the settings name servers."""
+    tune_allocator()
+    run_up(load_settings(data_dir=data_dir, bind=bind, api_port=api_port, ingest_port=ingest_port))
+
+
+@app.command()
+def api(bind: Bind = None, api_port: ApiPort = None) -> None:
+    """Run the API alone, on servers."""
+    roles.run_api(load_settings(bind=bind, api_port=api_port))
+
+
+@app.command()
+def ingest(bind: Bind = None, ingest_port: IngestPort = None, data_dir: DataDir = None) -> None:
+    """Run ingest alone, on servers. Its spool is in the data directory: give each process its own."""
+    tune_allocator()
+    roles.run_ingest(load_settings(bind=bind, ingest_port=ingest_port, data_dir=data_dir))
+
+
+@app.command()
+def worker(
+    bind: Bind = None,
+    probe_port: Annotated[int, typer.Option(help="Port of its probes and figures.")] = WORKER_PROBE_PORT,
+) -> None:
+    """Run a worker alone, on servers: outbox, alert rules, notifications."""
+    roles.run_worker(load_settings(bind=bind), probe_port)
+
+
+@app.command()
+def init(
+    org: Annotated[str, typer.Option("--org", help="Slug of the new organization: a-z, 0-9 and dashes.")],
+    email: Annotated[str, typer.Option(help="Its owner's e-mail address.")],
+    name: Annotated[str | None, typer.Option(help="Its name.", show_default="the slug")] = None,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="Read the password from stdin.")] = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Make an organization with an owner and its first keys. Works beside a running `strata up` and without one."""
+    settings = load_settings(data_dir=data_dir)
+    password = _password(from_stdin=password_stdin)
+    run_init(settings, slug=org, name=name or org, email=email, password=password, as_json=json)
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """Look at every store: reachable, version, rights, clock, disk. Says what to do where one is not well."""
+    raise typer.Exit(run_doctor(load_settings(data_dir=data_dir), as_json=json))
+
+
+@app.command()
+def demo(
+    data_dir: DataDir = None,
+    org: Annotated[str, typer.Option("--org", help="Slug of the organization to fill; made when missing.")] = "demo",
+    hours: Annotated[int, typer.Option(min=1, max=168, help="How far back to fill.")] = 6,
+    once: Annotated[bool, typer.Option("--once", help="Fill and stop, instead of feeding on.")] = False,  # noqa: FBT002
+) -> None:
+    """Fill an organization of a running Strata with believable hosts, metrics, logs and incidents, and keep feeding."""
+    run_demo(load_settings(data_dir=data_dir), org=org, hours=hours, once=once)
+
+
+@db.command("upgrade")
+def db_upgrade(
+    target: Annotated[str, typer.Argument(help="Version to go up to.")] = "head",
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Apply the migrations that are missing."""
+    database.run_upgrade(load_settings(data_dir=data_dir), target, as_json=json)
+
+
+@db.command("status")
+def db_status(data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """The version in place, what is pending, and the ledger of what was applied."""
+    database.run_status(load_settings(data_dir=data_dir), as_json=json)
+
+
+@db.command("downgrade")
+def db_downgrade(
+    target: Annotated[str, typer.Argument(help="Version to go back to, or `base` for an empty database.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, the SQL is shown.")] = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Undo migrations, with the data in what they made. Shows the SQL unless --yes is given."""
+    database.run_downgrade(load_settings(data_dir=data_dir), target, is_sure=yes, as_json=json)
+
+
+@key_commands.command("list")
+def keys_list(org: Org, data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """Keys of an organization, newest first."""
+    keys.run_list(load_settings(data_dir=data_dir), org, as_json=json)
+
+
+@key_commands.command("create")
+def keys_create(
+    org: Org,
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[list[str], typer.Option(help="admin, ingest, read or a permission; may be repeated.")],
+    days: Annotated[int | None, typer.Option(min=1, help="Expires after so many days.", show_default="never")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Make a key. It is shown once."""
+    keys.run_create(load_settings(data_dir=data_dir), org, name=name, scopes=scope, days=days, as_json=json)
+
+
+@key_commands.command("revoke")
+def keys_revoke(
+    org: Org, key_id: Annotated[UUID, typer.Argument(help="Its id, as `keys list` shows it.")], data_dir: DataDir = None
+) -> None:
+    """Make a key stop working."""
+    keys.run_revoke(load_settings(data_dir=data_dir), org, key_id)
+
+
+def _password(*, from_stdin: bool) -> str:
+    """Never from the command line, which every process on the machine can read."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if not sys.stdin.isatty():
+        raise InvalidError("no password", code="no_password", hint="give it with --password-stdin")
+    return str(typer.prompt("Password for the owner", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def main() -> None:
+    """No traceback for what a user or an operator can put right."""
+    as_json = "--json" in sys.argv
+    try:
+        with termination_raises():
+            code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        err.print("stopped", markup=False)
+        code = 130
+    except StopRequestedError as stop:
+        code = stop.code
+    except StrataError as error:
+        code = fail(error, as_json=as_json)
+    sys.exit(code)

@@ -1,0 +1,61 @@
+"""Composes the worker from open stores."""
+
+import os
+import socket
+
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from strata_datamodel.errors import UnavailableError
+from strata_stores.factory import Stores
+from strata_stores.figures import StoreFigures
+from strata_stores.settings import Settings
+from strata_workers.service import Worker, WorkerDeps
+
+
+def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry | None = None) -> Worker:
+    """With a registry of the caller's, who then registers the stores' figures."""
+    del settings
+    if stores.system_units is None:
+        raise UnavailableError("the worker needs the worker's database role", code="no_worker_role")
+    own = registry or CollectorRegistry()
+    if registry is None:
+        own.register(StoreFigures(stores.breakers))
+    return Worker(
+        WorkerDeps(
+            units=stores.system_units,
+            metric_store=stores.metric_store,
+            cache=stores.cache,
+            doorbell=stores.doorbell,
+            notifier=stores.notifier,
+            secret_box=stores.secret_box,
+            clock=stores.clock,
+            ring_queue=stores.ring_queue,
+            ring_key=stores.ring_key,
+            name=f"{socket.gethostname()}-{os.getpid()}",
+            registry=own,
+        )
+    )
+
+
+def probe_app(worker: Worker, stores: Stores) -> FastAPI:
+    """A worker process's only port: probes and figures."""
+    app = FastAPI(title="Strata worker", openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    def readyz(response: Response) -> dict[str, object]:
+        checks = [*stores.health(), *worker.health()]
+        is_ready = all(check.is_ready for check in checks)
+        response.status_code = 200 if is_ready else 503
+        listed = [{"store": check.store, "is_ready": check.is_ready, "detail": check.detail} for check in checks]
+        return {"status": "ready" if is_ready else "not ready", "stores": listed}
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(generate_latest(worker.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app
