@@ -1,0 +1,257 @@
+"""From points to alerts on a real PostgreSQL and a real metric store: states, alerts, audit and events together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from factories.point_batches import SECOND, batch_of, point
+from fixtures.relational import Database, TwoOrganizations
+from strata_core.access.permissions import PERMISSIONS
+from strata_core.alerting.commands import acknowledge_alert, create_rule, delete_rule, replace_rule, resolve_alert
+from strata_core.alerting.drafts import RuleDraft
+from strata_core.alerting.evaluation import apply_answer, claim_due_rules, query_of
+from strata_core.context import Actor, ActorKind, Context
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_datamodel.alerting import Comparison, Condition
+from strata_datamodel.errors import ConflictError, StoreUnavailableError
+from strata_datamodel.ids import AlertId, RuleId
+from strata_datamodel.metrics import MetricAnswer, MetricQuery
+from strata_stores.clock import ShiftedClock
+from strata_stores.duckdb.metric_store import DuckDbMetricStore
+from strata_workers.evaluator import Evaluator
+
+pytestmark = pytest.mark.usefixtures("second_unmoved")
+
+
+class FlakyStore:
+    """The real store, or none: what an evaluator sees of an outage."""
+
+    def __init__(self, store: DuckDbMetricStore) -> None:
+        self._store = store
+        self.is_down = False
+
+    def query(self, query: MetricQuery) -> MetricAnswer:
+        if self.is_down:
+            raise StoreUnavailableError("metrics", "does not answer")
+        return self._store.query(query)
+
+
+@dataclass
+class Watch:
+    ctx: Context
+    units: SystemUnitsOfWork
+    clock: ShiftedClock
+    store: DuckDbMetricStore
+    flaky: FlakyStore
+    evaluator: Evaluator
+    database: Database
+
+    def rule(self, **changes) -> RuleId:
+        with self.units.organization(self.ctx.organization_id) as uow:
+            return RuleId(create_rule(self.ctx, uow, draft(**changes))["id"])
+
+    def report(self, value: float, host: str = "web1") -> None:
+        """A point three seconds old: windows end two seconds before their slot."""
+        at_ns = self.clock.now_ns() - 3 * SECOND
+        self.store.write(batch_of(self.ctx.organization_id, point(at_ns, value, host=host)))
+
+    def step(self) -> None:
+        """The next slot: time moves on by the rule's interval."""
+        self.clock.advance(timedelta(seconds=10))
+        self.evaluator.step()
+
+    def alerts(self) -> list[dict]:
+        return self.database.rows("SELECT * FROM alerts ORDER BY id")
+
+    def kinds(self) -> list[str]:
+        rows = self.database.rows("SELECT kind FROM outbox WHERE entity_kind = 'alert' ORDER BY id")
+        return [str(row["kind"]) for row in rows]
+
+    def actions(self) -> list[str]:
+        rows = self.database.rows("SELECT action FROM audit_log WHERE target_kind = 'alert' ORDER BY id")
+        return [str(row["action"]) for row in rows]
+
+
+def draft(**changes) -> RuleDraft:
+    condition = Condition(
+        measurement="cpu", field="usage", aggregate="last", comparison=Comparison.GT, threshold=90, window_s=300,
+        group_by=("host",),
+    )  # fmt: skip
+    return RuleDraft(**{"name": "cpu", "condition": condition, "interval_s": 10, **changes})
+
+
+@pytest.fixture
+def watch(tmp_path, system_units, shifted_clock, database, two_organizations: TwoOrganizations) -> Iterator[Watch]:
+    store = DuckDbMetricStore(tmp_path, shifted_clock)
+    store.prepare()
+    flaky = FlakyStore(store)
+    actor = Actor(ActorKind.USER, None, "ana@acme.test")
+    ctx = Context(two_organizations.first, actor, PERMISSIONS, "test")
+    yield Watch(ctx, system_units, shifted_clock, store, flaky, Evaluator(system_units, flaky), database)
+    store.close()
+
+
+def test_a_crossed_threshold_opens_one_alert_with_its_audit_and_its_event(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    watch.step()
+    (alert,) = watch.alerts()
+    assert (alert["status"], alert["value"], alert["labels"]) == ("firing", 97.0, {"host": "web1"})
+    assert watch.kinds() == ["alert.fired"]
+    assert watch.actions() == ["alert.fire"]
+
+
+def test_each_combination_of_the_grouped_tags_has_its_own_alert(watch):
+    watch.rule()
+    watch.report(97.0, "web1")
+    watch.report(50.0, "web2")
+    watch.report(99.0, "db1")
+    watch.step()
+    assert sorted(alert["labels"]["host"] for alert in watch.alerts()) == ["db1", "web1"]
+
+
+def test_an_alert_resolves_when_an_evaluation_is_within_again(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    watch.report(20.0)
+    watch.step()
+    (alert,) = watch.alerts()
+    assert alert["status"] == "resolved"
+    assert alert["resolved_by"].startswith("evaluation")
+    assert watch.kinds() == ["alert.fired", "alert.resolved"]
+
+
+def test_an_outage_of_the_store_neither_fires_nor_resolves_and_is_told(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    watch.flaky.is_down = True
+    for _ in range(5):
+        watch.step()
+    (rule,) = watch.database.rows("SELECT * FROM alert_rules")
+    assert (rule["last_result"], "does not answer" in rule["last_error"]) == ("error", True)
+    assert [alert["status"] for alert in watch.alerts()] == ["firing"]
+    watch.flaky.is_down = False
+    watch.step()
+    assert watch.kinds() == ["alert.fired"]
+
+
+def test_a_series_that_falls_silent_keeps_its_alert_open(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    watch.clock.advance(timedelta(hours=1))
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["firing"]
+    (rule,) = watch.database.rows("SELECT last_result FROM alert_rules")
+    assert rule["last_result"] == "no_data"
+
+
+def test_a_wait_is_remembered_between_evaluations(watch):
+    watch.rule(for_s=25)
+    watch.report(97.0)
+    for _ in range(2):
+        watch.step()
+    assert watch.alerts() == []
+    watch.step()
+    watch.step()
+    assert len(watch.alerts()) == 1
+
+
+def test_two_evaluators_of_one_slot_act_once(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.clock.advance(timedelta(seconds=10))
+    with watch.units.system() as uow:
+        (due,) = claim_due_rules(uow)
+    answer = watch.store.query(query_of(due))
+    for _ in range(2):
+        with watch.units.organization(watch.ctx.organization_id) as uow:
+            apply_answer(watch.ctx, uow, due, answer)
+    assert len(watch.alerts()) == 1
+    assert watch.kinds() == ["alert.fired"]
+
+
+def test_an_older_slot_that_arrives_late_changes_nothing(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.clock.advance(timedelta(seconds=10))
+    with watch.units.system() as uow:
+        (late,) = claim_due_rules(uow)
+    late_answer = watch.store.query(query_of(late))
+    watch.report(20.0)
+    watch.step()
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        apply_answer(watch.ctx, uow, late, late_answer)
+    assert watch.alerts() == []
+
+
+def test_a_claimed_rule_is_not_claimed_again_in_its_slot(watch):
+    watch.rule()
+    watch.clock.advance(timedelta(seconds=10))
+    with watch.units.system() as uow:
+        first = claim_due_rules(uow)
+    with watch.units.system() as uow:
+        second = claim_due_rules(uow)
+    assert (len(first), len(second)) == (1, 0)
+
+
+def test_an_acknowledged_alert_stays_acknowledged_until_it_resolves(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    alert_id = AlertId(watch.alerts()[0]["id"])
+    for _ in range(2):
+        with watch.units.organization(watch.ctx.organization_id) as uow:
+            assert acknowledge_alert(watch.ctx, uow, alert_id)["acknowledged_by"] == "ana@acme.test"
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["acknowledged"]
+    assert watch.kinds() == ["alert.fired", "alert.acknowledged"]
+    watch.report(20.0)
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["resolved"]
+    with pytest.raises(ConflictError), watch.units.organization(watch.ctx.organization_id) as uow:
+        acknowledge_alert(watch.ctx, uow, alert_id)
+
+
+def test_an_alert_resolved_by_hand_fires_anew_while_the_condition_holds(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        resolve_alert(watch.ctx, uow, AlertId(watch.alerts()[0]["id"]))
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["resolved", "firing"]
+
+
+def test_deleting_a_rule_resolves_what_it_had_open(watch):
+    rule_id = watch.rule()
+    watch.report(97.0)
+    watch.step()
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        delete_rule(watch.ctx, uow, rule_id, 1)
+    (alert,) = watch.alerts()
+    assert (alert["status"], alert["rule_id"]) == ("resolved", None)
+
+
+def test_a_new_threshold_keeps_an_alert_open_and_other_series_end_it(watch):
+    rule_id = watch.rule()
+    watch.report(97.0)
+    watch.step()
+    condition = draft().condition
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        lower = Condition(
+            **{name: getattr(condition, name) for name in condition.__struct_fields__} | {"threshold": 95}
+        )
+        replace_rule(watch.ctx, uow, rule_id, draft(condition=lower), 1)
+    assert [alert["status"] for alert in watch.alerts()] == ["firing"]
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        other = Condition(
+            **{name: getattr(condition, name) for name in condition.__struct_fields__} | {"measurement": "memory"}
+        )
+        replace_rule(watch.ctx, uow, rule_id, draft(condition=other), 2)
+    assert [alert["status"] for alert in watch.alerts()] == ["resolved"]
