@@ -10,7 +10,8 @@ from strata_stores.embedded.directory import DataDirectory
 from strata_stores.embedded.supervisor import EmbeddedServers
 
 
-def main(root: str) -> None:
+def main(root: str, *wheels: str) -> None:
+    sys.path[:0] = wheels  # servers from there rather than from the installed packages
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())
@@ -22,4 +23,4 @@ def main(root: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

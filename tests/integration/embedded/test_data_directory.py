@@ -6,7 +6,6 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import psycopg
 import pytest
 import redis
 
-from fixtures.data_directories import Owner
+from fixtures.data_directories import StartOwner
 from strata_datamodel.errors import ErrorKind, StrataError
 from strata_stores.embedded.directory import (
     DataDirectory,
@@ -30,7 +29,7 @@ def rights(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_a_second_owner_is_told_who_the_first_is(server_root: Path, start_owner: Callable[[Path], Owner]) -> None:
+def test_a_second_owner_is_told_who_the_first_is(server_root: Path, start_owner: StartOwner) -> None:
     first = start_owner(server_root)
     with pytest.raises(DataDirectoryInUse) as refusal, DataDirectory(server_root):
         pass
@@ -56,7 +55,7 @@ def test_two_names_of_one_directory_have_one_owner(tmp_path: Path) -> None:
         pass
 
 
-def test_a_program_beside_the_owner_finds_its_servers(server_root: Path, start_owner: Callable[[Path], Owner]) -> None:
+def test_a_program_beside_the_owner_finds_its_servers(server_root: Path, start_owner: StartOwner) -> None:
     assert running_instance(server_root) is None
     owner = start_owner(server_root)
     instance = running_instance(server_root)

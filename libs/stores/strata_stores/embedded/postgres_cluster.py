@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,8 @@ from typing import Final
 
 from strata_datamodel.errors import ConflictError, UnavailableError
 from strata_stores.embedded.account import Account, give, named_account
-from strata_stores.embedded.child import CLEAN_ENVIRONMENT
+from strata_stores.embedded.child import CLEAN_ENVIRONMENT, Program, launch_command
+from strata_stores.embedded.orphans import stop_orphans
 from strata_stores.embedded.traversal import close_way, open_way
 from strata_stores.embedded.wheels import postgres_home
 
@@ -34,7 +36,7 @@ def ensure_cluster(directory: Path, account: Account | None) -> None:
         refuse_other_version(directory)
         return
     staging = directory.with_name(directory.name + ".initdb")
-    shutil.rmtree(staging, ignore_errors=True)
+    _clear_staging(staging)
     staging.mkdir(mode=0o700)
     with _initdb_account(staging, account) as named:
         _run_initdb(staging, named)
@@ -83,6 +85,14 @@ def open_installation(account: Account | None) -> None:
                 path.chmod(mode | (_READABLE if mode & 0o100 else 0o444))
 
 
+def _clear_staging(staging: Path) -> None:
+    """An initdb that outlived a killed start would write into the new one's files."""
+    if staging.exists():
+        for program in ("initdb", "postgres"):
+            stop_orphans(staging, program, ((signal.SIGQUIT, 2.0),))
+        shutil.rmtree(staging)
+
+
 @contextmanager
 def _initdb_account(staging: Path, account: Account | None) -> Iterator[Account | None]:
     """initdb wants an account with a name, ours has none. So `nobody` makes the cluster and is shut out again before
@@ -121,16 +131,13 @@ def _run_initdb(directory: Path, account: Account | None) -> None:
     ]
     try:
         subprocess.run(
-            command,
+            launch_command(Program(command, directory, account, death_signal=signal.SIGKILL)),
             check=True,
             capture_output=True,
             text=True,
             timeout=INITDB_TIMEOUT_S,
             cwd=directory,
             env=CLEAN_ENVIRONMENT,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
         )
     except subprocess.CalledProcessError as error:
         raise UnavailableError(
