@@ -6,5 +6,6 @@ pytest_plugins = [
     "fixtures.data_directories",
     "fixtures.embedded",
     "fixtures.fault_proxies",
+    "fixtures.object_store",
     "fixtures.stores",
 ]

@@ -17,7 +17,8 @@ class ArchivedObject:
 
 
 class Archive(Protocol):
-    """Keys are relative to the organization: `a/b.parquet`, no empty, dot or dot-dot parts (InvalidError, `bad_key`).
+    """Keys are relative to the organization: `a/b.parquet`, parts of letters, digits and `. _ = -`, none empty or made
+    of dots (InvalidError, `bad_key`). Prefixes are whole parts.
     Every method raises StoreUnavailableError when the store does not answer in time."""
 
     def put(self, organization_id: OrganizationId, key: str, content: bytes) -> None:
@@ -29,7 +30,7 @@ class Archive(Protocol):
         ...
 
     def stream(self, organization_id: OrganizationId, key: str, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-        """Raises NotFoundError before the first chunk."""
+        """Raises NotFoundError before the first chunk, ConflictError when the object is replaced while it is read."""
         ...
 
     def listing(self, organization_id: OrganizationId, prefix: str = "") -> Sequence[ArchivedObject]:
