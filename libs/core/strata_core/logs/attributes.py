@@ -34,9 +34,10 @@ def attribute_terms(event: LogEvent) -> list[str]:
     return terms
 
 
-def attribute_term(name: str, value: str) -> str:
-    """The term to look for; for a prefix, terms that begin with it."""
-    return f"{_escaped(name)}={value}"
+def attribute_term(name: str, value: str) -> str | None:
+    """The term to look for; for a prefix, terms that begin with it. None when no event can have it."""
+    term = f"{_escaped(name)}={value}"
+    return term if len(term.encode(errors="surrogatepass")) <= LOG_KEYWORD_BYTES else None
 
 
 def is_attribute(name: str) -> bool:

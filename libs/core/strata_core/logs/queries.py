@@ -31,6 +31,8 @@ class LogSearchRequest:
     limit: int = PAGE_SIZE_DEFAULT
     order: SortOrder = SortOrder.DESC
     cursor: str | None = None
+    range_text: tuple[str | None, str | None] | None = None
+    """The range as it was written, where that differs: `now-1h` is the same search on the next page, a moment later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,4 +90,5 @@ def _time_range(request: LogSearchRequest, clock: Clock) -> tuple[int, int]:
 
 def _bound_to(request: LogSearchRequest) -> bytes:
     """All but the page's length, which may change from page to page."""
-    return msgspec.json.encode((request.query, request.from_ns, request.to_ns, request.order))
+    written = request.range_text or (request.from_ns, request.to_ns)
+    return msgspec.json.encode((request.query, *written, request.order))

@@ -11,6 +11,7 @@ from strata_stores.elastic.mapping import ATTRIBUTES, EVENT_ID, ORGANIZATION, TI
 Query = dict[str, Any]
 
 _ALL: Final[Query] = {"match_all": {}}
+_NONE: Final[Query] = {"match_none": {}}
 
 
 def of_organization(organization_id: OrganizationId, *narrowed_by: Query) -> Query:
@@ -38,8 +39,7 @@ def _compiled(where: LogFilter) -> Query:
         case Text():
             return _text(where)
         case FieldIs():
-            kind = "prefix" if where.prefix else "term"
-            return {kind: {ATTRIBUTES: {"value": attribute_term(where.name, where.value)}}}
+            return _attribute(where)
         case And():
             return _all_of([_compiled(part) for part in where.parts])
         case Or():
@@ -48,6 +48,13 @@ def _compiled(where: LogFilter) -> Query:
             return {"bool": {"must_not": [_compiled(where.part)]}}
         case _:
             assert_never(where)
+
+
+def _attribute(attribute: FieldIs) -> Query:
+    term = attribute_term(attribute.name, attribute.value)
+    if term is None:
+        return _NONE
+    return {"prefix" if attribute.prefix else "term": {ATTRIBUTES: {"value": term}}}
 
 
 def _text(text: Text) -> Query:
@@ -62,4 +69,4 @@ def _all_of(parts: list[Query]) -> Query:
 
 
 def _any_of(parts: list[Query]) -> Query:
-    return {"bool": {"should": parts, "minimum_should_match": 1}} if parts else {"match_none": {}}
+    return {"bool": {"should": parts, "minimum_should_match": 1}} if parts else _NONE

@@ -72,6 +72,8 @@ def _text(text: Text) -> Query:
 
 def _attribute(attribute: FieldIs) -> Query:
     term = attribute_term(attribute.name, attribute.value)
+    if term is None:
+        return Query.empty_query()
     if attribute.prefix:
         # At distance 0 this is a prefix query, and unlike the regex one it has no syntax that a value could use.
         return Query.fuzzy_term_query(SCHEMA, ATTRIBUTES, term, distance=0, prefix=True)
