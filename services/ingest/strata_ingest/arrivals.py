@@ -1,0 +1,64 @@
+"""A spool record that was read and parsed, on its way into a store."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.logs import LogBatch
+from strata_datamodel.metrics import PointBatch
+from strata_datamodel.spooling import SpoolPosition, SpoolRecord
+from strata_wire.bulk import parse_bulk
+from strata_wire.decompression import decompress
+from strata_wire.line_protocol import parse_lines
+
+B = TypeVar("B", bound=PointBatch | LogBatch)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival(Generic[B]):
+    record: SpoolRecord
+    batch: B
+    size: int
+    """Points or events."""
+
+    @property
+    def sequence(self) -> int:
+        return self.record.position.sequence
+
+    @property
+    def received_at(self) -> datetime:
+        return _EPOCH + timedelta(microseconds=self.record.envelope.received_at_ns // 1_000)
+
+
+def metric_arrival(record: SpoolRecord) -> Arrival[PointBatch]:
+    """Pure: the same record gives the same points."""
+    batch = parse_lines(decompress(record.body, record.envelope.encoding), record.envelope).batch
+    return Arrival(record, batch, len(batch))
+
+
+def log_arrival(record: SpoolRecord) -> Arrival[LogBatch]:
+    """Pure: the same record gives the same events."""
+    batch = parse_bulk(decompress(record.body, record.envelope.encoding), record.envelope).batch
+    return Arrival(record, batch, len(batch.events))
+
+
+def by_organization(arrivals: Sequence[Arrival[B]]) -> dict[OrganizationId, list[Arrival[B]]]:
+    groups: dict[OrganizationId, list[Arrival[B]]] = {}
+    for arrival in arrivals:
+        groups.setdefault(arrival.record.envelope.organization_id, []).append(arrival)
+    return groups
+
+
+def groups_to_write(
+    arrivals: Sequence[Arrival[B]], committed: int
+) -> Iterator[tuple[list[Arrival[B]], SpoolPosition | None]]:
+    """One group an organization. Only the last carries a position, that of the newest record: a store that keeps it
+    must not claim to hold records of a group still to come."""
+    fresh = [arrival for arrival in arrivals if arrival.sequence > committed and arrival.size]
+    groups = list(by_organization(fresh).values())
+    for place, group in enumerate(groups, start=1):
+        yield group, fresh[-1].record.position if place == len(groups) else None

@@ -1,0 +1,127 @@
+"""Parsed arrivals into their store, and what follows from their being there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+from strata_core.ports.log_store import LogStore
+from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.logs import LogBatch
+from strata_datamodel.metrics import PointBatch
+from strata_datamodel.spooling import Signal, SpoolRecord
+from strata_ingest.arrivals import Arrival, B, by_organization, groups_to_write, log_arrival, metric_arrival
+from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
+from strata_ingest.burying import bury_events, bury_points
+from strata_ingest.merging import merged_events, merged_points
+from strata_ingest.sightings import sightings_in_events, sightings_in_series
+
+METRIC_STORE: Final = "metrics"
+LOG_STORE: Final = "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    written: int
+    buried: int
+
+
+class Landing(Protocol[B]):
+    """How one signal's records get from the spool into their store."""
+
+    @property
+    def signal(self) -> Signal: ...
+
+    @property
+    def store(self) -> str: ...
+
+    def committed_sequence(self, spool_id: UUID) -> int | None: ...
+
+    def parse(self, record: SpoolRecord) -> Arrival[B]:
+        """Pure. Whatever it raises, it raises again for the same record."""
+        ...
+
+    def land(self, arrivals: Sequence[Arrival[B]], committed: int) -> Landed:
+        """Idempotent; in the store and on the books when it returns. Points of sequences up to `committed` are in the
+        store already: for those only the books are brought up to date."""
+        ...
+
+
+class MetricLanding:
+    signal = Signal.METRICS
+    store = METRIC_STORE
+
+    def __init__(
+        self, store: MetricStore, units: UnitsOfWork, series: SeriesRegister, inventory: InventoryNotes
+    ) -> None:
+        self._store = store
+        self._units = units
+        self._series = series
+        self._inventory = inventory
+
+    def committed_sequence(self, spool_id: UUID) -> int | None:
+        return self._store.committed_sequence(spool_id)
+
+    def parse(self, record: SpoolRecord) -> Arrival[PointBatch]:
+        return metric_arrival(record)
+
+    def land(self, arrivals: Sequence[Arrival[PointBatch]], committed: int) -> Landed:
+        written = buried = 0
+        for group, source in groups_to_write(arrivals, committed):
+            batch, merged = merged_points([arrival.batch for arrival in group], source)
+            outcome = self._store.write(batch)
+            written += outcome.written
+            buried += len(outcome.rejected)
+            for place, rejected in merged.rejections(outcome.rejected).items():
+                arrival = group[place]
+                bury_points(self._units, self.store, arrival.batch, arrival.record.envelope, rejected)
+        for organization_id, group in by_organization(arrivals).items():
+            self._series.add(organization_id, {key for arrival in group for key in arrival.batch.series})
+            self._inventory.note(
+                organization_id,
+                (
+                    sighting
+                    for arrival in group
+                    for sighting in sightings_in_series(arrival.batch.series, arrival.received_at)
+                ),
+            )
+        return Landed(written, buried)
+
+
+class LogLanding:
+    signal = Signal.LOGS
+    store = LOG_STORE
+
+    def __init__(self, store: LogStore, units: UnitsOfWork, inventory: InventoryNotes) -> None:
+        self._store = store
+        self._units = units
+        self._inventory = inventory
+
+    def committed_sequence(self, spool_id: UUID) -> int | None:
+        """Log stores find doubles by the ids of events."""
+        return None
+
+    def parse(self, record: SpoolRecord) -> Arrival[LogBatch]:
+        return log_arrival(record)
+
+    def land(self, arrivals: Sequence[Arrival[LogBatch]], committed: int) -> Landed:
+        written = buried = 0
+        for group, source in groups_to_write(arrivals, committed):
+            batch, merged = merged_events([arrival.batch for arrival in group], source)
+            outcome = self._store.write(batch)
+            written += outcome.written
+            buried += len(outcome.rejected)
+            for place, rejected in merged.rejections(outcome.rejected).items():
+                arrival = group[place]
+                bury_events(self._units, self.store, arrival.batch, arrival.record.envelope, rejected)
+        for organization_id, group in by_organization(arrivals).items():
+            self._inventory.note(
+                organization_id,
+                (
+                    sighting
+                    for arrival in group
+                    for sighting in sightings_in_events(arrival.batch.events, arrival.received_at)
+                ),
+            )
+        return Landed(written, buried)

@@ -1,0 +1,98 @@
+"""Hosts and services that telemetry speaks of, each told to the inventory now and then and not with every batch."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from strata_core.inventory.rules import TOUCH_INTERVAL
+from strata_core.ports.clock import Clock
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.inventory import Sighting
+from strata_datamodel.logs import LogEvent
+from strata_datamodel.metrics import SeriesKey
+
+_HOST: Final = ("host", "host_id")
+_SERVICE: Final = ("service", "service_id", "application_name")
+_PLACES: Final = ("environment", "datacenter", "region")
+_KNOWN: Final = 200_000
+_TOUCH_S: Final = TOUCH_INTERVAL.total_seconds()
+
+
+def sightings_in_series(series: Iterable[SeriesKey], seen_at: datetime) -> Iterator[Sighting]:
+    for tags in {key.tags for key in series}:
+        named = dict(tags)
+        yield from _sighting(named, _first(named, _HOST), _first(named, _SERVICE), seen_at)
+
+
+def sightings_in_events(events: Iterable[LogEvent], seen_at: datetime) -> Iterator[Sighting]:
+    for event in events:
+        yield from _sighting(event.tags, event.host_id or None, event.service_id or None, seen_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """`new` ones must be told before their telemetry may be forgotten; `touches` say again that something is alive."""
+
+    new: Sequence[Sighting]
+    touches: Sequence[Sighting]
+
+
+class SightingThrottle:
+    """A change of place waits for the next touch: of a host with two places each batch would be a change.
+    Forgets the longest untold when there are too many, which costs a query and nothing else."""
+
+    def __init__(self, clock: Clock, limit: int = _KNOWN) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._told_s: OrderedDict[tuple[object, ...], float] = OrderedDict()
+
+    def due(self, organization_id: OrganizationId, sightings: Iterable[Sighting]) -> Due:
+        now_s = self._clock.monotonic_s()
+        new: dict[tuple[object, ...], Sighting] = {}
+        touches: dict[tuple[object, ...], Sighting] = {}
+        for sighting in sightings:
+            key = _key(organization_id, sighting)
+            told_s = self._told_s.get(key)
+            if told_s is None:
+                new[key] = _joined(new.get(key), sighting)
+            elif now_s - told_s >= _TOUCH_S:
+                touches[key] = _joined(touches.get(key), sighting)
+        return Due(tuple(new.values()), tuple(touches.values()))
+
+    def told(self, organization_id: OrganizationId, sightings: Iterable[Sighting]) -> None:
+        """Only after the commit: what was not written must be told again."""
+        now_s = self._clock.monotonic_s()
+        for sighting in sightings:
+            key = _key(organization_id, sighting)
+            self._told_s[key] = now_s
+            self._told_s.move_to_end(key)
+        while len(self._told_s) > self._limit:
+            self._told_s.popitem(last=False)
+
+
+def _key(organization_id: OrganizationId, sighting: Sighting) -> tuple[object, ...]:
+    return organization_id, sighting.host_name, sighting.service_name
+
+
+def _joined(earlier: Sighting | None, later: Sighting) -> Sighting:
+    if earlier is None:
+        return later
+    return replace(
+        later,
+        seen_at=max(earlier.seen_at, later.seen_at),
+        environment=later.environment or earlier.environment,
+        datacenter=later.datacenter or earlier.datacenter,
+        region=later.region or earlier.region,
+    )
+
+
+def _sighting(tags: Mapping[str, str], host: str | None, service: str | None, seen_at: datetime) -> Iterator[Sighting]:
+    if host is not None or service is not None:
+        environment, datacenter, region = (tags.get(name) for name in _PLACES)
+        yield Sighting(host, service, seen_at, environment=environment, datacenter=datacenter, region=region)
+
+
+def _first(tags: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((tags[name] for name in names if name in tags), None)

@@ -1,0 +1,40 @@
+"""The two writers, put together."""
+
+from strata_core.ports.clock import Clock
+from strata_core.ports.log_store import LogStore
+from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.spool import Spool
+from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.logs import LogBatch
+from strata_datamodel.metrics import PointBatch
+from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
+from strata_ingest.instruments import WriterInstruments
+from strata_ingest.landing import LogLanding, MetricLanding
+from strata_ingest.writer import Backoff, SpoolWriter
+
+
+def metric_writer(
+    spool: Spool,
+    store: MetricStore,
+    units: UnitsOfWork,
+    clock: Clock,
+    instruments: WriterInstruments,
+    backoff: Backoff = Backoff(),
+) -> SpoolWriter[PointBatch]:
+    """`units` are those of the role worker."""
+    notes = InventoryNotes(units, clock, instruments.missed_sightings)
+    landing = MetricLanding(store, units, SeriesRegister(units), notes)
+    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff)
+
+
+def log_writer(
+    spool: Spool,
+    store: LogStore,
+    units: UnitsOfWork,
+    clock: Clock,
+    instruments: WriterInstruments,
+    backoff: Backoff = Backoff(),
+) -> SpoolWriter[LogBatch]:
+    """`units` are those of the role worker."""
+    notes = InventoryNotes(units, clock, instruments.missed_sightings)
+    return SpoolWriter(spool, LogLanding(store, units, notes), units, clock, instruments, backoff=backoff)
