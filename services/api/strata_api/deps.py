@@ -1,5 +1,6 @@
 """What routes declare: whom they serve. A route's declaration is data, so that a test can read it."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from strata_api.api_deps import ApiDeps, deps_of, injected
 from strata_api.authentication import Origin, Principal, authenticated, entered, origin_of
+from strata_api.paging import Listing, Paging
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.access.rules import require
 from strata_core.context import Context
@@ -29,6 +31,10 @@ class Access:
     def unit(self) -> AbstractContextManager[UnitOfWork]:
         """The request's transaction. A handler opens it once, around all it does; leaving it commits."""
         return self.deps.units.organization(self.ctx.organization_id)
+
+    def listing(self, paging: Paging, name: str, filters: Mapping[str, object] | None = None) -> Listing:
+        """The page of the list `name` that was asked for. Lists with other filters have other cursors."""
+        return paging.of(self.deps.cursors, self.ctx.organization_id, name, filters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, TypeVar
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 
+from strata_api.schemas import Page
 from strata_datamodel.errors import InvalidError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
 
 T = TypeVar("T")
+S = TypeVar("S")
+K = TypeVar("K")
+L = TypeVar("L")
 Position = Sequence[str | int | None]
 
 _SEAL_BYTES: Final = 16
@@ -26,9 +30,6 @@ _CURSOR_LENGTH: Final = 2_048
 class PageQuery(BaseModel):
     limit: int = Query(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX, description="At most so many items.")
     cursor: str | None = Query(None, max_length=_CURSOR_LENGTH, description="`next_cursor` of the page before.")
-
-
-Paging = Annotated[PageQuery, Query()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +71,72 @@ class Cursors:
         return hmac.digest(self.key, message, hashlib.sha256)[:_SEAL_BYTES]
 
 
-def cut_page(
-    rows: Sequence[T], limit: int, position_of: Callable[[T], Position]
-) -> tuple[Sequence[T], Position | None]:
-    """`rows` were asked for with one more than the limit: whether it came tells whether there is a next page."""
-    if len(rows) <= limit:
-        return rows, None
-    return rows[:limit], position_of(rows[limit - 1])
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One page of one list, from the cursor that came to the cursor that goes."""
+
+    cursors: Cursors
+    place: CursorPlace
+    query: PageQuery
+    request: Request
+    response: Response
+
+    @property
+    def fetch(self) -> int:
+        """How many rows to ask for: one more than are shown tells whether there is a next page."""
+        return self.query.limit + 1
+
+    def after(self, read: Callable[[str], K]) -> K | None:
+        """The key that the page before ended with, None on the first page."""
+        return None if self.query.cursor is None else read(str(self._position(1)[0]))
+
+    def after_pair(self, first: Callable[[str], K], second: Callable[[str], L]) -> tuple[K, L] | None:
+        if self.query.cursor is None:
+            return None
+        one, two = self._position(2)
+        return first(str(one)), second(str(two))
+
+    def page(self, rows: Sequence[T], shown: Callable[[T], S], key: Callable[[T], Sequence[object]]) -> Page[S]:
+        """`key` gives what `after` will get back. Sets the Link header (RFC 8288) for clients that follow links."""
+        kept = rows[: self.query.limit]
+        cursor = None
+        if len(rows) > self.query.limit:
+            cursor = self.cursors.seal(self.place, [str(part) for part in key(kept[-1])])
+            url = self.request.url.include_query_params(cursor=cursor)
+            self.response.headers["link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return Page(items=[shown(row) for row in kept], next_cursor=cursor)
+
+    def _position(self, length: int) -> Position:
+        position = self.cursors.open(self.place, self.query.cursor or "")
+        if len(position) != length:
+            raise _bad_cursor()
+        return position
 
 
-def link_next(request: Request, response: Response, cursor: str | None) -> None:
-    """RFC 8288, for clients that follow links."""
-    if cursor is not None:
-        url = request.url.include_query_params(cursor=cursor)
-        response.headers["link"] = f'<{url.path}?{url.query}>; rel="next"'
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Comes to a handler as a dependency; `of` makes it the page of a certain list."""
+
+    query: PageQuery
+    request: Request
+    response: Response
+
+    def of(
+        self,
+        cursors: Cursors,
+        organization_id: OrganizationId,
+        name: str,
+        filters: Mapping[str, object] | None = None,
+    ) -> Listing:
+        place = CursorPlace(organization_id, name, filters or {})
+        return Listing(cursors, place, self.query, self.request, self.response)
+
+
+async def _paging(query: Annotated[PageQuery, Query()], request: Request, response: Response) -> Paging:
+    return Paging(query, request, response)
+
+
+Paged = Annotated[Paging, Depends(_paging)]
 
 
 def _bad_cursor() -> InvalidError:

@@ -39,8 +39,8 @@ def service_from(row: Mapping[Any, Any]) -> Service:
     return Service(**{**values, "status": EntityStatus(row["status"]), "source": Source(row["source"])})
 
 
-HOST: Final = Kind[Host]("host", hosts, host_from, HOSTS_PER_ORGANIZATION)
-SERVICE: Final = Kind[Service]("service", services, service_from, SERVICES_PER_ORGANIZATION)
+HOST: Final[Kind[Host]] = Kind("host", hosts, host_from, HOSTS_PER_ORGANIZATION)
+SERVICE: Final[Kind[Service]] = Kind("service", services, service_from, SERVICES_PER_ORGANIZATION)
 
 
 def is_row(ctx: Context, table: Table, entity_id: UUID) -> ColumnElement[bool]:

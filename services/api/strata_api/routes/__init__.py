@@ -4,7 +4,22 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from strata_api.routes import alert_rules, alerts, api_keys, auth, me, metrics, organizations, probes, webhooks
+from strata_api.routes import (
+    alert_rules,
+    alerts,
+    api_keys,
+    audit_log,
+    auth,
+    dead_letters,
+    hosts,
+    logs,
+    me,
+    metrics,
+    organizations,
+    probes,
+    services,
+    webhooks,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     probes.router,
@@ -16,4 +31,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     alerts.router,
     webhooks.router,
     metrics.router,
+    logs.router,
+    hosts.router,
+    services.router,
+    dead_letters.router,
+    audit_log.router,
 )

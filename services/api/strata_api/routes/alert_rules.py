@@ -9,11 +9,13 @@ from pydantic import Field
 
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag, is_unchanged
-from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.idempotency import Made, OnlyOnce
+from strata_api.paging import Paged
 from strata_api.schemas import Page, Sent, Shown, Text
 from strata_core.alerting.commands import create_rule, delete_rule, replace_rule
 from strata_core.alerting.drafts import RuleDraft
 from strata_core.alerting.queries import rule, rules
+from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import RuleId
 from strata_datamodel.limits import NAME_LENGTH
 
@@ -87,26 +89,20 @@ def _tag(document: dict[str, object]) -> str:
 
 
 @router.get("", operation_id=_LIST, summary="Rules, oldest first")
-def list_rules(
-    access: Annotated[Access, requires("alert_rules:read")], paging: Paging, request: Request, response: Response
-) -> Page[RuleOut]:
-    place = CursorPlace(access.ctx.organization_id, _LIST)
-    cursors = access.deps.cursors
-    after = None if paging.cursor is None else UUID(str(cursors.open(place, paging.cursor)[0]))
+def list_rules(access: Annotated[Access, requires("alert_rules:read")], paged: Paged) -> Page[RuleOut]:
+    listing = access.listing(paged, _LIST)
     with access.unit() as uow:
-        rows = rules(access.ctx, uow, limit=paging.limit + 1, after=after)
-    page, position = cut_page(rows, paging.limit, lambda row: [str(row["id"])])
-    cursor = None if position is None else cursors.seal(place, position)
-    link_next(request, response, cursor)
-    return Page(items=[RuleOut.model_validate(item) for item in page], next_cursor=cursor)
+        rows = rules(access.ctx, uow, limit=listing.fetch, after=listing.after(UUID))
+    return listing.page(rows, RuleOut.model_validate, lambda row: [row["id"]])
 
 
-@router.post("", operation_id="alert_rules_create", summary="Make a rule", status_code=201)
-def post_rule(access: Annotated[Access, requires("alert_rules:write")], body: RuleForm, response: Response) -> RuleOut:
-    with access.unit() as uow:
+@router.post("", operation_id="alert_rules_create", summary="Make a rule", status_code=201, response_model=RuleOut)
+def post_rule(access: Annotated[Access, requires("alert_rules:write")], body: RuleForm, once: OnlyOnce) -> Response:
+    def work(uow: UnitOfWork) -> Made:
         made = create_rule(access.ctx, uow, _draft(body))
-    response.headers["etag"] = _tag(made)
-    return RuleOut.model_validate(made)
+        return Made(RuleOut.model_validate(made), _tag(made))
+
+    return once.answer(access, work)
 
 
 @router.get(

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.paging import Paged
 from strata_api.schemas import Page, Shown
 from strata_core.alerting.commands import acknowledge_alert, resolve_alert
 from strata_core.alerting.queries import alert, alert_page
@@ -42,34 +42,24 @@ class AlertOut(Shown):
 @router.get("", operation_id=_LIST, summary="Alerts, newest first")
 def list_alerts(
     access: Annotated[Access, requires("alerts:read")],
-    paging: Paging,
-    request: Request,
-    response: Response,
+    paged: Paged,
     status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
     severity: Annotated[list[SeverityName] | None, Query(description="Only these; may be repeated.")] = None,
     rule_id: Annotated[UUID | None, Query(description="Only of this rule.")] = None,
 ) -> Page[AlertOut]:
     filters = {"status": status, "severity": severity, "rule_id": rule_id}
-    place = CursorPlace(access.ctx.organization_id, _LIST, filters)
-    cursors = access.deps.cursors
-    after = None
-    if paging.cursor is not None:
-        started_at, alert_id = cursors.open(place, paging.cursor)
-        after = (datetime.fromisoformat(str(started_at)), UUID(str(alert_id)))
+    listing = access.listing(paged, _LIST, filters)
     with access.unit() as uow:
         rows = alert_page(
             access.ctx,
             uow,
-            limit=paging.limit + 1,
-            after=after,
+            limit=listing.fetch,
+            after=listing.after_pair(datetime.fromisoformat, UUID),
             statuses=tuple(status or ()),
             severities=tuple(severity or ()),
             rule_id=RuleId(rule_id) if rule_id else None,
         )
-    page, position = cut_page(rows, paging.limit, lambda row: [str(row["started_at"]), str(row["id"])])
-    cursor = None if position is None else cursors.seal(place, position)
-    link_next(request, response, cursor)
-    return Page(items=[AlertOut.model_validate(item) for item in page], next_cursor=cursor)
+    return listing.page(rows, AlertOut.model_validate, lambda row: [row["started_at"], row["id"]])
 
 
 @router.get("/{alert_id}", operation_id="alerts_get", summary="One alert")

@@ -4,16 +4,18 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, Field
 
 from strata_api.deps import Access, requires
-from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.idempotency import Made, OnlyOnce
+from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.access.commands import create_api_key, revoke_api_key, rotate_api_key
 from strata_core.access.key_rows import NewKey
 from strata_core.access.queries import api_key_of, api_keys_after
 from strata_core.access.tokens import DEFAULT_ENVIRONMENT
+from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import ApiKeyId
 from strata_datamodel.limits import KEY_OVERLAP_HOURS_MAX, NAME_LENGTH, SCOPES_PER_KEY
 
@@ -55,32 +57,28 @@ class Rotation(Sent):
 
 
 @router.get("", operation_id=_LIST, summary="Keys, newest first")
-def list_keys(
-    access: Annotated[Access, requires("api_keys:read")], paging: Paging, request: Request, response: Response
-) -> Page[ApiKeyOut]:
-    place = CursorPlace(access.ctx.organization_id, _LIST)
-    cursors = access.deps.cursors
-    after = None if paging.cursor is None else ApiKeyId(UUID(str(cursors.open(place, paging.cursor)[0])))
+def list_keys(access: Annotated[Access, requires("api_keys:read")], paged: Paged) -> Page[ApiKeyOut]:
+    listing = access.listing(paged, _LIST)
     with access.unit() as uow:
-        rows = api_keys_after(uow, after, paging.limit + 1)
-    page, position = cut_page(rows, paging.limit, lambda row: [str(row.id)])
-    cursor = None if position is None else cursors.seal(place, position)
-    link_next(request, response, cursor)
-    return Page(items=[ApiKeyOut.model_validate(key) for key in page], next_cursor=cursor)
+        rows = api_keys_after(uow, listing.after(lambda text: ApiKeyId(UUID(text))), listing.fetch)
+    return listing.page(rows, ApiKeyOut.model_validate, lambda key: [key.id])
 
 
-@router.post("", operation_id="api_keys_create", summary="Make a key", status_code=201)
-def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiKeyDraft) -> ShownOnce:
-    with access.unit() as uow:
-        new = create_api_key(
-            access.ctx,
-            uow,
-            name=body.name,
-            scopes=body.scopes,
-            environment=body.environment,
-            expires_at=body.expires_at,
+@router.post("", operation_id="api_keys_create", summary="Make a key", status_code=201, response_model=ShownOnce)
+def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiKeyDraft, once: OnlyOnce) -> Response:
+    def work(uow: UnitOfWork) -> Made:
+        return _made(
+            create_api_key(
+                access.ctx,
+                uow,
+                name=body.name,
+                scopes=body.scopes,
+                environment=body.environment,
+                expires_at=body.expires_at,
+            )
         )
-    return _once(new)
+
+    return once.answer(access, work, has_secret=True)
 
 
 @router.get("/{api_key_id}", operation_id="api_keys_get", summary="One key")
@@ -96,15 +94,24 @@ def revoke_key(access: Annotated[Access, requires("api_keys:write")], api_key_id
 
 
 @router.post(
-    "/{api_key_id}/rotate", operation_id="api_keys_rotate", summary="Replace a key, with overlap", status_code=201
+    "/{api_key_id}/rotate",
+    operation_id="api_keys_rotate",
+    summary="Replace a key, with overlap",
+    status_code=201,
+    response_model=ShownOnce,
 )
 def rotate_key(
-    access: Annotated[Access, requires("api_keys:write")], api_key_id: UUID, body: Rotation | None = None
-) -> ShownOnce:
+    access: Annotated[Access, requires("api_keys:write")],
+    api_key_id: UUID,
+    once: OnlyOnce,
+    body: Rotation | None = None,
+) -> Response:
     overlap = timedelta(hours=(body or Rotation()).overlap_hours)
-    with access.unit() as uow:
-        return _once(rotate_api_key(access.ctx, uow, ApiKeyId(api_key_id), overlap=overlap))
+    key = ApiKeyId(api_key_id)
+    return once.answer(
+        access, lambda uow: _made(rotate_api_key(access.ctx, uow, key, overlap=overlap)), has_secret=True
+    )
 
 
-def _once(new: NewKey) -> ShownOnce:
-    return ShownOnce(**ApiKeyOut.model_validate(new.key).model_dump(), token=new.text)
+def _made(new: NewKey) -> Made:
+    return Made(ShownOnce(**ApiKeyOut.model_validate(new.key).model_dump(), token=new.text))

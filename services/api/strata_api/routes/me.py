@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from strata_api.deps import Caller, signed_in
-from strata_api.paging import CursorPlace, Paging, cut_page, link_next
+from strata_api.paging import Paged
 from strata_api.routes.organizations import OrganizationOut
 from strata_api.schemas import Instant, Page, Shown
 from strata_core.access.permissions import role_permissions
@@ -74,23 +74,19 @@ def get_me(caller: Annotated[Caller, signed_in()]) -> Me:
 
 
 @router.get("/orgs", operation_id="orgs_list", summary="The organizations you belong to", tags=["organizations"])
-def list_my_organizations(
-    caller: Annotated[Caller, signed_in()], paging: Paging, request: Request, response: Response
-) -> Page[OrganizationOut]:
+def list_my_organizations(caller: Annotated[Caller, signed_in()], paged: Paged) -> Page[OrganizationOut]:
     principal, deps = caller.principal, caller.deps
     if isinstance(principal, KeyIdentity):
         with deps.units.organization(principal.organization_id) as uow:
             mine = organization_of(uow, str(principal.organization_id))
         return Page(items=[OrganizationOut.model_validate(mine)], next_cursor=None)
     # This list belongs to a person, whose id seals its cursors in place of an organization's.
-    place = CursorPlace(OrganizationId(principal.user_id), "orgs_list")
-    after = None if paging.cursor is None else UUID(str(deps.cursors.open(place, paging.cursor)[0]))
+    listing = paged.of(deps.cursors, OrganizationId(principal.user_id), "orgs_list")
     with deps.units.person(principal.user_id) as uow:
-        rows = memberships_after(uow, principal.user_id, after, paging.limit + 1)
-    page, position = cut_page(rows, paging.limit, lambda row: [str(row.organization.id)])
-    cursor = None if position is None else deps.cursors.seal(place, position)
-    link_next(request, response, cursor)
-    return Page(items=[OrganizationOut.model_validate(row.organization) for row in page], next_cursor=cursor)
+        rows = memberships_after(uow, principal.user_id, listing.after(UUID), listing.fetch)
+    return listing.page(
+        rows, lambda row: OrganizationOut.model_validate(row.organization), lambda row: [row.organization.id]
+    )
 
 
 def _mine(organization: Organization, role: str | None, permissions: frozenset[str]) -> MyOrganization:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag
+from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Page, Sent, Shown, Text
 from strata_core.notifying.queries import notification_page
@@ -20,6 +21,7 @@ from strata_core.notifying.webhooks import (
     webhook,
     webhook_page,
 )
+from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import WebhookId
 from strata_datamodel.limits import NAME_LENGTH, URL_LENGTH
 
@@ -77,15 +79,15 @@ def list_webhooks(access: Annotated[Access, requires("webhooks:read")], paged: P
     return listing.page(rows, WebhookOut.model_validate, lambda row: [row["id"]])
 
 
-@router.post("", operation_id="webhooks_create", summary="Make a webhook", status_code=201)
-def post_webhook(
-    access: Annotated[Access, requires("webhooks:write")], body: WebhookForm, response: Response
-) -> WebhookMade:
+@router.post("", operation_id="webhooks_create", summary="Make a webhook", status_code=201, response_model=WebhookMade)
+def post_webhook(access: Annotated[Access, requires("webhooks:write")], body: WebhookForm, once: OnlyOnce) -> Response:
     draft = msgspec.convert(body.model_dump(), WebhookDraft)
-    with access.unit() as uow:
+
+    def work(uow: UnitOfWork) -> Made:
         made = create_webhook(access.ctx, uow, access.deps.secret_box, draft)
-    response.headers["etag"] = _tag(made)
-    return WebhookMade.model_validate(made)
+        return Made(WebhookMade.model_validate(made), _tag(made))
+
+    return once.answer(access, work, has_secret=True)
 
 
 @router.get("/{webhook_id}", operation_id="webhooks_get", summary="One webhook")
@@ -131,7 +133,7 @@ def list_notifications(
     paged: Paged,
 ) -> Page[NotificationOut]:
     listing = access.listing(paged, _NOTIFICATIONS, {"webhook_id": webhook_id})
-    webhook = WebhookId(webhook_id)
+    hook = WebhookId(webhook_id)
     with access.unit() as uow:
-        rows = notification_page(access.ctx, uow, webhook, limit=listing.fetch, before=listing.after(UUID))
+        rows = notification_page(access.ctx, uow, hook, limit=listing.fetch, before=listing.after(UUID))
     return listing.page(rows, NotificationOut.model_validate, lambda row: [row["id"]])

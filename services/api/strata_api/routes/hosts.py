@@ -1,0 +1,161 @@
+"""Hosts: what people wrote and what telemetry saw."""
+
+from dataclasses import asdict
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from strata_api.deps import Access, requires
+from strata_api.etags import check_if_match, etag, is_unchanged
+from strata_api.idempotency import Made, OnlyOnce
+from strata_api.paging import Paged
+from strata_api.schemas import Document, Instant, Page, Sent, Shown, Text
+from strata_core.inventory.commands import create_host, delete_host, replace_host
+from strata_core.inventory.queries import InventoryFilter, host, host_page
+from strata_core.inventory.rules import HostDraft
+from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.ids import HostId
+from strata_datamodel.inventory import EntityStatus, Host, Source
+from strata_datamodel.limits import NAME_LENGTH, TAG_LENGTH
+
+router = APIRouter(prefix="/api/v1/orgs/{org}/hosts", tags=["hosts"])
+_LIST = "hosts_list"
+
+Label = Annotated[Text, Field(min_length=1, max_length=NAME_LENGTH)]
+Tag = Annotated[str, Query(max_length=2 * TAG_LENGTH + 1, description="A tag's key, or key:value.")]
+
+
+class HostForm(Sent):
+    name: Label
+    status: EntityStatus = EntityStatus.UNKNOWN
+    environment: Label | None = None
+    datacenter: Label | None = None
+    region: Label | None = None
+    agent_version: Label | None = None
+    agent_config: Document = Field(default_factory=dict)
+    metadata: Document = Field(default_factory=dict)
+    tags: dict[Text, Text] = Field(default_factory=dict)
+
+
+class HostPatch(HostForm):
+    """A field left out stays as it is; null empties one that may be empty."""
+
+    name: Label = Field(default_factory=str)
+
+
+class HostOut(Shown):
+    id: UUID
+    name: str
+    status: EntityStatus
+    environment: str | None
+    datacenter: str | None
+    region: str | None
+    agent_version: str | None
+    agent_config: dict[str, object]
+    metadata: dict[str, object]
+    tags: dict[str, str]
+    source: Source
+    first_seen_at: Instant | None
+    last_seen_at: Instant | None
+    version: int
+    created_at: Instant
+    updated_at: Instant
+
+
+@router.get("", operation_id=_LIST, summary="Hosts by name")
+def list_hosts(
+    access: Annotated[Access, requires("hosts:read")],
+    paged: Paged,
+    status: EntityStatus | None = None,
+    environment: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
+    tag: Tag | None = None,
+    name_prefix: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
+) -> Page[HostOut]:
+    where = InventoryFilter(status=status, environment=environment, tag=tag_filter(tag), name_prefix=name_prefix)
+    listing = access.listing(paged, _LIST, asdict(where))
+    with access.unit() as uow:
+        rows = host_page(access.ctx, uow, limit=listing.fetch, after=listing.after(str), where=where)
+    return listing.page(rows, HostOut.model_validate, lambda row: [row.name])
+
+
+@router.post("", operation_id="hosts_create", summary="Add a host", status_code=201, response_model=HostOut)
+def post_host(access: Annotated[Access, requires("hosts:write")], body: HostForm, once: OnlyOnce) -> Response:
+    def work(uow: UnitOfWork) -> Made:
+        made = create_host(access.ctx, uow, HostDraft(**body.model_dump()))
+        return Made(HostOut.model_validate(made), etag(made.id, made.version))
+
+    return once.answer(access, work)
+
+
+@router.get(
+    "/{host_id}",
+    operation_id="hosts_get",
+    summary="One host",
+    responses={304: {"description": "If-None-Match names the current version"}},
+    response_model=HostOut,
+)
+def get_host(
+    access: Annotated[Access, requires("hosts:read")], host_id: UUID, request: Request, response: Response
+) -> object:
+    with access.unit() as uow:
+        found = host(access.ctx, uow, HostId(host_id))
+    tag = etag(found.id, found.version)
+    if is_unchanged(request.headers, tag):
+        return Response(status_code=304, headers={"etag": tag})
+    response.headers["etag"] = tag
+    return found
+
+
+@router.put("/{host_id}", operation_id="hosts_replace", summary="Replace what people write of a host")
+def put_host(
+    access: Annotated[Access, requires("hosts:write")],
+    host_id: UUID,
+    body: HostForm,
+    request: Request,
+    response: Response,
+) -> HostOut:
+    with access.unit() as uow:
+        current = _matched(access, uow, host_id, request)
+        changed = replace_host(access.ctx, uow, current.id, HostDraft(**body.model_dump()), current.version)
+    response.headers["etag"] = etag(changed.id, changed.version)
+    return HostOut.model_validate(changed)
+
+
+@router.patch("/{host_id}", operation_id="hosts_update", summary="Change some of a host")
+def patch_host(
+    access: Annotated[Access, requires("hosts:write")],
+    host_id: UUID,
+    body: HostPatch,
+    request: Request,
+    response: Response,
+) -> HostOut:
+    with access.unit() as uow:
+        current = _matched(access, uow, host_id, request)
+        kept = {name: getattr(current, name) for name in HostForm.model_fields}
+        draft = HostDraft(**{**kept, **body.model_dump(exclude_unset=True)})
+        changed = replace_host(access.ctx, uow, current.id, draft, current.version)
+    response.headers["etag"] = etag(changed.id, changed.version)
+    return HostOut.model_validate(changed)
+
+
+@router.delete("/{host_id}", operation_id="hosts_delete", summary="Remove a host and its services", status_code=204)
+def remove_host(access: Annotated[Access, requires("hosts:write")], host_id: UUID, request: Request) -> None:
+    """Telemetry that still names it brings it back."""
+    with access.unit() as uow:
+        current = _matched(access, uow, host_id, request)
+        delete_host(access.ctx, uow, current.id, current.version)
+
+
+def tag_filter(text: str | None) -> tuple[str, str | None] | None:
+    if text is None:
+        return None
+    key, colon, value = text.partition(":")
+    return key, value if colon else None
+
+
+def _matched(access: Access, uow: UnitOfWork, host_id: UUID, request: Request) -> Host:
+    current = host(access.ctx, uow, HostId(host_id))
+    check_if_match(request.headers, etag(current.id, current.version))
+    return current
