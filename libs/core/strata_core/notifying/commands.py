@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.context import Context
@@ -41,7 +41,7 @@ def plan_notifications(
     wanting = select(webhooks.c.id).where(
         webhooks.c.organization_id == ctx.organization_id,
         webhooks.c.is_enabled,
-        webhooks.c.event_kinds.any(event_kind),
+        literal(event_kind) == any_(webhooks.c.event_kinds),
     )
     planned = [
         {
