@@ -1,7 +1,6 @@
 """One owner at a time, and nobody else gets in."""
 
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -120,16 +119,14 @@ def test_only_our_account_gets_into_what_we_keep(server_root: Path) -> None:
 def test_servers_run_below_a_path_too_deep_for_sockets(server_root: Path) -> None:
     deep = server_root / ("d" * 60) / ("e" * 60)
     with DataDirectory(deep) as directory, EmbeddedServers(directory) as servers:
-        try:
-            assert directory.run.parent == Path(tempfile.gettempdir()).resolve()
-            assert rights(directory.run) & 0o066 == 0
-            with psycopg.connect(servers.urls.relational_url) as connection:
-                assert connection.execute("SELECT 1").fetchone() == (1,)
-            with redis.Redis.from_url(servers.urls.redis_url) as client:
-                assert client.ping()
-        finally:
-            servers.stop()
-            shutil.rmtree(directory.run)
+        outside = directory.run
+        assert outside.parent == Path(tempfile.gettempdir()).resolve()
+        assert rights(outside) & 0o066 == 0
+        with psycopg.connect(servers.urls.relational_url) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        with redis.Redis.from_url(servers.urls.redis_url) as client:
+            assert client.ping()
+    assert not outside.exists()
 
 
 def test_two_deep_directories_have_two_places_for_sockets(server_root: Path) -> None:

@@ -12,7 +12,7 @@ import platformdirs
 from strata_datamodel.errors import ConflictError
 from strata_stores.embedded.owner import DataDirectoryInUse, OwnerLock, RunningInstance, running_instance, unusable
 from strata_stores.embedded.private import make_private
-from strata_stores.embedded.sockets import socket_directory
+from strata_stores.embedded.sockets import remove_socket_directory, socket_directory
 
 __all__ = ["DataDirectory", "DataDirectoryInUse", "RunningInstance", "default_data_dir", "running_instance"]
 
@@ -68,7 +68,9 @@ class DataDirectory:
 
     def release(self) -> None:
         """Idempotent. Only after the servers have stopped: the next owner takes any it finds for leftovers."""
-        self._instance = None
+        if self._instance is not None and self._run is not None:
+            remove_socket_directory(self._run, self.root)
+        self._run = self._instance = None
         self._lock.release()
 
     def announce(

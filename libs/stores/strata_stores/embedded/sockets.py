@@ -30,6 +30,17 @@ def socket_directory(root: Path) -> Path:
     return ours_alone(outside)
 
 
+def remove_socket_directory(directory: Path, root: Path) -> None:
+    """Only one outside `root`, and only when no socket is left in it."""
+    if directory.is_relative_to(root):
+        return
+    for emptied in (directory / "postgres", directory):
+        try:
+            emptied.rmdir()
+        except OSError:
+            return
+
+
 def ours_alone(directory: Path) -> Path:
     """Anybody may make names in a temporary directory: take only a real one that is ours and closed to writers."""
     try:
