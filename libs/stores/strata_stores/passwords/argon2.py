@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from secrets import token_bytes
 from threading import BoundedSemaphore
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ class Argon2PasswordHasher:
         self._pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="password")
         self._places = BoundedSemaphore(at_once + waiting)
         self._timeout_s = timeout_s
-        self._decoy = self._argon2.hash("a password that nobody has")
+        self._decoy = self._argon2.hash(token_bytes(32))
 
     def hash(self, password: str) -> str:
         return self._run(lambda: self._argon2.hash(_encoded(password)))
@@ -47,7 +48,7 @@ class Argon2PasswordHasher:
 
     def _verify(self, password_hash: str | None, password: str) -> PasswordVerdict:
         try:
-            self._argon2.verify(password_hash or self._decoy, _encoded(password))
+            self._argon2.verify(self._decoy if password_hash is None else password_hash, _encoded(password))
         except (VerificationError, InvalidHashError):
             return PasswordVerdict(is_match=False)
         if password_hash is None:
