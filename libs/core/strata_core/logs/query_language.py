@@ -159,9 +159,7 @@ def _word(word: Bare, began: int) -> LogFilter:
     if word.stars:
         if word.text == "*":
             return MatchAll()
-        refuse(
-            began + word.stars[0], "a star works in values of fields only", hint="as in host:web-*, or quote the word"
-        )
+        refuse(word.stars[0], "a star works in values of fields only", hint="as in host:web-*, or quote the word")
     return _text(word.text, began, phrase=_has_parts(word.text))
 
 

@@ -17,6 +17,7 @@ _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 _UNAVAILABLE: Final = 503
+_BLOCKED: Final = "cluster_block_exception"
 
 Send = Callable[[list[bytes]], Sequence[Any]]
 """Sends the lines of a bulk request, returns its items' answers. Raises what `trouble.reported` raises."""
@@ -74,7 +75,8 @@ def _send_chunk(chunk: list[Item], send: Send, pause: Callable[[float], object])
         for item, answer in zip(left, answers, strict=True):
             outcome = next(iter(answer.values()))
             status, error = outcome["status"], outcome.get("error", {})
-            if status in {_TOO_MANY, _UNAVAILABLE}:
+            # A full disk answers 429 as well, and does not get better within seconds.
+            if status in {_TOO_MANY, _UNAVAILABLE} and error.get("type") != _BLOCKED:
                 busy.append(item)
                 reason = f"{status} {error.get('reason', '')}"
             elif _is_refused(status, outcome):

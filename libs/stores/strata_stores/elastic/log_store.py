@@ -23,7 +23,7 @@ from strata_stores.elastic.mapping import document_id, document_of, index_templa
 from strata_stores.elastic.searching import found_page
 from strata_stores.elastic.trouble import STORE, reported
 
-_ANSWER_MARGIN_S: Final = 2.0
+_ANSWER_MARGIN_S: Final = 1.0
 _HEALTH_TIMEOUT_S: Final = 2.0
 _BULK_ANSWER: Final = ("items.*.status", "items.*.result", "items.*.error")
 
