@@ -13,7 +13,7 @@ help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
 
 $(STAMP): pyproject.toml uv.lock tools/uv
-	@$(UV) sync --quiet --frozen
+	@$(UV) sync --quiet --frozen --compile-bytecode
 	@touch $@
 
 up: $(STAMP) ## set everything up and run Strata on embedded stores (Ctrl-C stops it)

@@ -58,14 +58,16 @@ class Settings(BaseSettings):
     metrics_url: SecretStr = SecretStr(EMBEDDED)
     metrics_token: SecretStr | None = None
     metrics_organization: str = "strata"
+    metrics_database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "strata"
     logs_url: SecretStr = SecretStr(EMBEDDED)
     logs_api_key: SecretStr | None = None
+    logs_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = "logs"
     archive_url: SecretStr = SecretStr(EMBEDDED)
 
     wrapping_key: SecretStr | None = None
     spool_dir: Path | None = None
     spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4096 * MIB
-    duckdb_memory: Annotated[str, Field(pattern=r"^\d+(MB|GB)$")] = "1GB"
+    metrics_memory_bytes: Annotated[int, Field(ge=128 * MIB)] = 1024 * MIB
     public_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] | None = None
     ca_file: Path | None = None
     outbound_allow: Annotated[tuple[Network, ...], NoDecode] = ()

@@ -9,7 +9,6 @@ import click
 import typer
 
 from strata_cli import database, keys, roles
-from strata_cli.allocator import tune_allocator
 from strata_cli.demo import run_demo
 from strata_cli.doctor import run_doctor
 from strata_cli.rendering import err, fail
@@ -43,7 +42,6 @@ Org = Annotated[str, typer.Option("--org", help="Slug or id of the organization.
 @app.command()
 def up(data_dir: DataDir = None, bind: Bind = None, api_port: ApiPort = None, ingest_port: IngestPort = None) -> None:
     """Run everything in one process, on embedded stores unless the settings name servers."""
-    tune_allocator()
     run_up(load_settings(data_dir=data_dir, bind=bind, api_port=api_port, ingest_port=ingest_port))
 
 
@@ -56,7 +54,6 @@ def api(bind: Bind = None, api_port: ApiPort = None) -> None:
 @app.command()
 def ingest(bind: Bind = None, ingest_port: IngestPort = None, data_dir: DataDir = None) -> None:
     """Run ingest alone, on servers. Its spool is in the data directory: give each process its own."""
-    tune_allocator()
     roles.run_ingest(load_settings(bind=bind, ingest_port=ingest_port, data_dir=data_dir))
 
 

@@ -50,7 +50,7 @@ def _announce(runtime: Runtime) -> None:
     runtime.directory.announce(api_url=api_url, ingest_url=ingest_url)
     log.info("ready", api=api_url, ingest=ingest_url, data_dir=str(settings.data_dir))
     err.print("\n[bold green]Strata is up.[/]")
-    err.print(f"  browser, API   {api_url}      (docs: {api_url}/api/v1/openapi.json)", markup=False)
+    err.print(f"  browser, API   {api_url}      (described at {api_url}/api/v1/openapi.json)", markup=False, soft_wrap=True)
     err.print(f"  agents         {ingest_url}      (InfluxDB line protocol, _bulk)", markup=False)
     err.print(f"  data           {settings.data_dir}", markup=False)
     err.print("  first steps    strata init --org acme --email you@example.com", markup=False)

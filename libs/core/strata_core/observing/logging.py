@@ -65,5 +65,5 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("httpx", "httpcore", "elastic_transport", "urllib3", "rq", "alembic", "uvicorn.access"):
+    for noisy in ("httpx", "httpcore", "elastic_transport", "urllib3", "rq", "alembic", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,259 @@
+"""Picks an adapter for each port by URL. Nothing else in the code asks which mode it runs in."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from pydantic import SecretStr
+from rq import Queue
+
+from strata_core.ports.archive import Archive
+from strata_core.ports.cache import Cache
+from strata_core.ports.clock import Clock
+from strata_core.ports.doorbell import Doorbell
+from strata_core.ports.live_bus import LiveBus
+from strata_core.ports.log_store import LogStore
+from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.notifier import Notifier
+from strata_core.ports.password_hasher import PasswordHasher
+from strata_core.ports.secret_box import SecretBox
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.errors import StoreUnavailableError
+from strata_datamodel.health import StoreHealth
+from strata_datamodel.limits import MIB
+from strata_stores.archive.object_archive import open_archive
+from strata_stores.breaker import Breaker
+from strata_stores.channels.webhook import WebhookNotifier
+from strata_stores.clock import SystemClock
+from strata_stores.duckdb.metric_store import DuckDbMetricStore
+from strata_stores.elastic.log_store import ElasticLogStore
+from strata_stores.influx.metric_store import InfluxMetricStore
+from strata_stores.passwords.argon2 import Argon2PasswordHasher
+from strata_stores.postgres.data_keys import PostgresDataKeys
+from strata_stores.postgres.engine import open_engine
+from strata_stores.postgres.health import relational_health
+from strata_stores.postgres.roles import APP, WORKER
+from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork, PostgresUnitsOfWork
+from strata_stores.redis.cache import RedisCache
+from strata_stores.redis.doorbell import RqDoorbell
+from strata_stores.redis.live_bus import RedisLiveBus
+from strata_stores.secrets.box import AesGcmSecretBox
+from strata_stores.secrets.keyring import WrappingKeyring
+from strata_stores.settings import RelationalUrls, Settings
+from strata_stores.tantivy.log_store import TantivyLogStore
+
+HEALTH_TIMEOUT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUrls:
+    relational: RelationalUrls
+    redis: SecretStr
+
+
+def server_urls(settings: Settings) -> ServerUrls:
+    """Roles without a URL of their own share the one there is, and act as their role on it."""
+    base = settings.relational_url
+    worker, owner = settings.relational_worker_url or base, settings.relational_owner_url or base
+    return ServerUrls(RelationalUrls(app=base, worker=worker, owner=owner), settings.redis_url)
+
+
+def embedded_urls(settings: Settings, relational_url: str, redis_url: str | None) -> ServerUrls:
+    """Of the embedded servers, for those stores that are embedded."""
+    urls = server_urls(settings)
+    relational = urls.relational
+    if settings.is_embedded("relational_url"):
+        relational = RelationalUrls(
+            app=SecretStr(_as_user(relational_url, APP)),
+            worker=SecretStr(_as_user(relational_url, WORKER)),
+            owner=SecretStr(relational_url),
+        )
+    redis = SecretStr(redis_url or "") if settings.is_embedded("redis_url") else urls.redis
+    return ServerUrls(relational, redis)
+
+
+def _as_user(url: str, user: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}@"))
+
+
+@dataclass(frozen=True, slots=True)
+class Relational:
+    """PostgreSQL as the app, and as the worker where the process may be one."""
+
+    clock: Clock
+    units: UnitsOfWork
+    system_units: SystemUnitsOfWork | None
+    secret_box: SecretBox
+    keyring: WrappingKeyring
+    breaker: Breaker
+    health: Callable[[], StoreHealth]
+
+
+@contextmanager
+def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) -> Iterator[Relational]:
+    clock = SystemClock()
+    breaker = Breaker("postgresql", clock)
+    keyring = open_keyring(settings)
+    with ExitStack() as stack:
+        app = open_engine(urls.relational.app.get_secret_value(), role=APP, application="strata-app")
+        stack.callback(app.dispose)
+        units = PostgresUnitsOfWork(app, clock, breaker)
+        system: SystemUnitsOfWork | None = None
+        if with_system:
+            worker = open_engine(urls.relational.worker.get_secret_value(), role=WORKER, application="strata-worker")
+            stack.callback(worker.dispose)
+            system = PostgresSystemUnitsOfWork(worker, clock, breaker)
+        box = AesGcmSecretBox(PostgresDataKeys(system or units), keyring, clock)
+        yield Relational(clock, units, system, box, keyring, breaker, lambda: relational_health(app, clock))
+
+
+def open_keyring(settings: Settings) -> WrappingKeyring:
+    """From the setting, or from a file that is made on first use: embedded mode has nobody to hand it a key."""
+    if settings.wrapping_key is not None:
+        return WrappingKeyring.from_base64(settings.wrapping_key.get_secret_value())
+    return WrappingKeyring.from_file(settings.data_dir / "keys" / "wrapping.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Every port, open. `system_units` is None in processes that may not see all organizations."""
+
+    clock: Clock
+    units: UnitsOfWork
+    system_units: SystemUnitsOfWork | None
+    metric_store: MetricStore
+    log_store: LogStore
+    cache: Cache
+    live_bus: LiveBus
+    doorbell: Doorbell
+    ring_queue: Callable[[], Queue]
+    archive: Archive
+    notifier: Notifier
+    secret_box: SecretBox
+    password_hasher: PasswordHasher
+    keyring: WrappingKeyring
+    ring_key: bytes = field(repr=False)
+    breakers: tuple[Breaker, ...]
+    relational_health: Callable[[], StoreHealth]
+
+    def health(self) -> list[StoreHealth]:
+        """All at once: one that hangs makes none of the others late."""
+        checks = {
+            "postgresql": self.relational_health,
+            "redis": self.cache.health,
+            "metrics": self.metric_store.health,
+            "logs": self.log_store.health,
+            "archive": self.archive.health,
+        }
+        with ThreadPoolExecutor(len(checks), thread_name_prefix="health") as pool:
+            return list(pool.map(lambda check: check(), checks.values()))
+
+
+@contextmanager
+def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> Iterator[Stores]:
+    with ExitStack() as stack:
+        relational = stack.enter_context(open_relational(settings, urls, with_system=with_system))
+        clock = relational.clock
+        redis_breaker, metrics_breaker = Breaker("redis", clock), Breaker("metrics", clock)
+        logs_breaker, archive_breaker = Breaker("logs", clock), Breaker("archive", clock)
+        redis_url = urls.redis.get_secret_value()
+        metric_store = _metric_store(settings, clock, metrics_breaker)
+        stack.callback(metric_store.close)
+        log_store = _log_store(settings, clock, logs_breaker)
+        stack.callback(log_store.close)
+        for prepare in (metric_store.prepare, log_store.prepare):
+            _try(prepare)
+        cache = RedisCache(redis_url, clock, breaker=redis_breaker)
+        stack.callback(cache.close)
+        live_bus = RedisLiveBus(redis_url, clock, breaker=redis_breaker)
+        stack.callback(live_bus.close)
+        ring_key = relational.keyring.derive("doorbell")
+        doorbell = RqDoorbell(redis_url, clock, ring_key=ring_key, breaker=redis_breaker)
+        stack.callback(doorbell.close)
+        hasher = Argon2PasswordHasher()
+        stack.callback(hasher.close)
+        yield Stores(
+            clock=clock,
+            units=relational.units,
+            system_units=relational.system_units,
+            metric_store=metric_store,
+            log_store=log_store,
+            cache=cache,
+            live_bus=live_bus,
+            doorbell=doorbell,
+            ring_queue=doorbell.worker_queue,
+            ring_key=ring_key,
+            archive=_archive(settings, archive_breaker),
+            notifier=WebhookNotifier(clock, allowed_networks=settings.outbound_allow),
+            secret_box=relational.secret_box,
+            password_hasher=hasher,
+            keyring=relational.keyring,
+            breakers=(relational.breaker, redis_breaker, metrics_breaker, logs_breaker, archive_breaker),
+            relational_health=relational.health,
+        )
+
+
+def _try(prepare: Callable[[], None]) -> None:
+    """A store that is down when a process starts is no reason not to start: writers prepare it again before use."""
+    try:
+        prepare()
+    except StoreUnavailableError:
+        return
+
+
+def _metric_store(settings: Settings, clock: Clock, breaker: Breaker) -> MetricStore:
+    if settings.is_embedded("metrics_url"):
+        directory = _inside(settings.data_dir / "metrics")
+        return DuckDbMetricStore(directory, clock, memory_limit=f"{settings.metrics_memory_bytes // MIB}MiB")
+    url, username, password = _without_credentials(settings.metrics_url)
+    return InfluxMetricStore(
+        url,
+        clock,
+        token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
+        username=username,
+        password=password,
+        organization=settings.metrics_organization,
+        database=settings.metrics_database,
+        ca_file=settings.ca_file,
+        breaker=breaker,
+    )
+
+
+def _log_store(settings: Settings, clock: Clock, breaker: Breaker) -> LogStore:
+    if settings.is_embedded("logs_url"):
+        return TantivyLogStore(_inside(settings.data_dir / "logs"), clock, breaker=breaker)
+    url, username, password = _without_credentials(settings.logs_url)
+    return ElasticLogStore(
+        url,
+        clock,
+        api_key=settings.logs_api_key.get_secret_value() if settings.logs_api_key else None,
+        basic_auth=(username, password) if username and password else None,
+        ca_certs=str(settings.ca_file) if settings.ca_file else None,
+        prefix=settings.logs_prefix,
+        breaker=breaker,
+    )
+
+
+def _without_credentials(url: SecretStr) -> tuple[str, str | None, str | None]:
+    """Clients repeat their URL in errors and logs: user and password go to them apart."""
+    parts = urlsplit(url.get_secret_value())
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    user = unquote(parts.username) if parts.username else None
+    return urlunsplit(bare), user, unquote(parts.password) if parts.password else None
+
+
+def _archive(settings: Settings, breaker: Breaker) -> Archive:
+    embedded = settings.is_embedded("archive_url")
+    url = _inside(settings.data_dir / "archive").as_uri() if embedded else settings.archive_url.get_secret_value()
+    return open_archive(url, breaker=breaker)
+
+
+def _inside(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
