@@ -4,7 +4,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
-from fakes.webhook_receiver import WebhookReceiver
+from fakes.pager import WebhookReceiver
 from scenario.processes import Tenant
 from waiting import eventually
 

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from fakes.webhook_receiver import webhook_receiver
+from fakes.pager import webhook_receiver
 from scenario import story
 from scenario.processes import Process, command, free_port, make_tenant
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.webhook_receiver import webhook_receiver
+from fakes.pager import webhook_receiver
 from fixtures.relational import Database
 from scenario import story
 from scenario.processes import Process, Tenant, command, free_port, make_tenant
