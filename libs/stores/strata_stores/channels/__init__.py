@@ -1,0 +1,1 @@
+"""Ways out to people and programs: each sends one message, once, and says how it went."""
