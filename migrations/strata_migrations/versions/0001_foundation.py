@@ -72,25 +72,30 @@ CREATE POLICY system ON {table} TO strata_worker
     USING ((SELECT app.is_system())) WITH CHECK ((SELECT app.is_system()));
 """
 
-# Policies look into memberships only, whose own policies look nowhere: so they cannot recurse.
+# Policies look into memberships only, whose own policies look nowhere: so they cannot recurse. A role that a policy is
+# for needs to read memberships itself; the auditor does not, and has none of these.
 OTHER_POLICIES = """
-CREATE POLICY own ON memberships FOR SELECT USING (user_id = (SELECT app.user_id()));
+CREATE POLICY own ON memberships FOR SELECT TO strata_app, strata_worker USING (user_id = (SELECT app.user_id()));
 
-CREATE POLICY presented ON api_keys FOR SELECT USING (key_id = (SELECT app.credential()));
+CREATE POLICY presented ON api_keys FOR SELECT TO strata_app, strata_worker USING (key_id = (SELECT app.credential()));
 
 CREATE POLICY bound ON organizations
     USING (id = (SELECT app.organization_id())) WITH CHECK (id = (SELECT app.organization_id()));
-CREATE POLICY of_member ON organizations FOR SELECT
+CREATE POLICY of_member ON organizations FOR SELECT TO strata_app, strata_worker
     USING (EXISTS (SELECT FROM memberships m WHERE m.organization_id = organizations.id AND m.user_id = (SELECT app.user_id())));
 
-CREATE POLICY own ON users USING (id = (SELECT app.user_id())) WITH CHECK (id = (SELECT app.user_id()));
-CREATE POLICY presented ON users FOR SELECT USING (email = (SELECT app.credential()));
-CREATE POLICY colleague ON users FOR SELECT
+CREATE POLICY own ON users TO strata_app, strata_worker
+    USING (id = (SELECT app.user_id())) WITH CHECK (id = (SELECT app.user_id()));
+CREATE POLICY presented ON users FOR SELECT TO strata_app, strata_worker USING (email = (SELECT app.credential()));
+CREATE POLICY colleague ON users FOR SELECT TO strata_app, strata_worker, strata_readonly
     USING (EXISTS (SELECT FROM memberships m WHERE m.user_id = users.id AND m.organization_id = (SELECT app.organization_id())));
-CREATE POLICY invited ON users FOR INSERT WITH CHECK ((SELECT app.organization_id()) IS NOT NULL);
+CREATE POLICY invited ON users FOR INSERT TO strata_app, strata_worker
+    WITH CHECK ((SELECT app.organization_id()) IS NOT NULL);
 
-CREATE POLICY own ON sessions USING (user_id = (SELECT app.user_id())) WITH CHECK (user_id = (SELECT app.user_id()));
-CREATE POLICY presented ON sessions FOR SELECT USING (encode(token_hash, 'hex') = (SELECT app.credential()));
+CREATE POLICY own ON sessions TO strata_app, strata_worker
+    USING (user_id = (SELECT app.user_id())) WITH CHECK (user_id = (SELECT app.user_id()));
+CREATE POLICY presented ON sessions FOR SELECT TO strata_app, strata_worker
+    USING (encode(token_hash, 'hex') = (SELECT app.credential()));
 """
 
 APP_GRANTS = {

@@ -25,7 +25,7 @@ from strata_stores.postgres.roles import OWNER, ensure_roles_on
 # A migration that waits for a lock makes all queries behind it wait too: better to give up and be run again.
 MIGRATION_TIMEOUTS: Final = Timeouts(statement_s=600, lock_s=5, idle_in_transaction_s=60, answer_s=660)
 WAIT_FOR_OTHERS_S: Final = 120
-_LOCK_KEY: Final = 0x5354_5241_5441  # "STRATA"
+LOCK_KEY: Final = 0x5354_5241_5441  # "STRATA"
 OLDEST_SERVER: Final = 150_000
 
 
@@ -132,7 +132,7 @@ def _take_lock(connection: Connection, engine: Engine, wait_s: float) -> None:
     connection.execute(text("SELECT set_config('lock_timeout', :wait, true)"), {"wait": f"{round(wait_s * 1000)}ms"})
     try:
         with mapped_failures():
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK_KEY})
     except ConflictError:
         raise ConflictError(
             "another migration is running on this database", code="migration_running", hint="wait for it to end"
