@@ -5,6 +5,8 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
+from isal import isal_zlib
+
 MARKER_BYTES: Final = 8
 _FIELDS: Final = struct.Struct(
     "<8sQqIII"
@@ -27,7 +29,8 @@ class Header:
 
 
 def payload_crc(envelope: bytes | memoryview, body: bytes | memoryview) -> int:
-    return zlib.crc32(body, zlib.crc32(envelope))
+    """zlib's CRC-32, computed many times faster."""
+    return int(isal_zlib.crc32(body, isal_zlib.crc32(envelope)))
 
 
 def encode_header(marker: bytes, header: Header) -> bytes:
