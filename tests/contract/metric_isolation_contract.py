@@ -84,6 +84,14 @@ class MetricIsolationContract(MetricSubjects):
         assert shared.count_points(umbrella) == 2
         assert answered(shared, whole_range(umbrella, Aggregate.SUM)) == {(): [(_START, 1100.0)]}
 
+    @pytest.mark.parametrize("name", ["a b", "a,b", "a=b", 'a"b', "#a", "_series", "~~", "Größe", "a\\b", "a'b", "/x/"])
+    def test_deletion_finds_every_measurement_tag_and_field(self, metric_store, acme, umbrella, name):
+        rows = point(BASE, 1.0, measurement=name), point(BASE, 1.0, field=name), point(BASE, 1.0, **{name: name})
+        for organization_id in (acme, umbrella):
+            metric_store.write(batch_of(organization_id, *rows))
+        metric_store.delete_organization(acme)
+        assert (metric_store.count_points(acme), metric_store.count_points(umbrella)) == (0, 3)
+
     def test_deleting_again_and_deleting_nothing_are_fine(self, shared, acme):
         shared.delete_organization(acme)
         shared.delete_organization(acme)

@@ -57,7 +57,11 @@ class MetricQueryContract(MetricSubjects):
         length_s=st.integers(1, 400),
         percentile=st.sampled_from([1.0, 29.0, 50.0, 90.0, 99.0, 99.9, 100.0]),
     )
-    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=12,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     def test_every_answer_is_that_of_the_plain_reference(
         self, metric_store, aggregate, points, filters, group_by, step_ns, start_s, length_s, percentile
     ):
@@ -158,6 +162,24 @@ class MetricQueryContract(MetricSubjects):
     def test_a_single_reading_has_no_rate(self, metric_store, acme):
         metric_store.write(batch_of(acme, point(BASE, 5.0)))
         assert metric_store.query(whole_range(acme, Aggregate.RATE)) == MetricAnswer()
+
+    @pytest.mark.parametrize("aggregate", Aggregate)
+    def test_the_range_may_be_all_of_time(self, metric_store, acme, aggregate):
+        metric_store.write(batch_of(acme, point(BASE, 3.0), point(BASE + SECOND, 6.0)))
+        percentile = 100.0 if aggregate is Aggregate.PERCENTILE else None
+        for from_ns in (0, -SECOND):
+            query = question(acme, from_ns, 2**63 - 2 + min(from_ns, 0), aggregate, percentile=percentile)
+            ((start_ms, value),) = answered(metric_store, query)[()]
+            assert start_ms == from_ns // 10**6
+            assert value in (2, 3.0, 4.5, 6.0, 9.0)
+
+    @pytest.mark.parametrize("order", [(3.0, 7.0, 5.0), (7.0, 3.0, 5.0), (3.0, 5.0, 7.0)])
+    @pytest.mark.parametrize("aggregate", [Aggregate.FIRST, Aggregate.LAST])
+    @pytest.mark.parametrize("step_ns", [None, MINUTE])
+    def test_which_of_several_series_is_greatest_does_not_matter(self, metric_store, acme, order, aggregate, step_ns):
+        rows = [point(BASE, number, host=host) for number, host in zip(order, "abc", strict=True)]
+        metric_store.write(batch_of(acme, *rows))
+        assert answered(metric_store, whole_range(acme, aggregate, step_ns=step_ns)) == {(): [(START, 7.0)]}
 
     @pytest.mark.parametrize(("aggregate", "value"), [(Aggregate.FIRST, 7.0), (Aggregate.LAST, 9.0)])
     def test_of_several_series_at_one_time_the_greatest_is_first_and_last(self, metric_store, acme, aggregate, value):

@@ -123,7 +123,6 @@ class MetricWriteContract(MetricSubjects):
             'a"b',
             "a'b",
             "a\\b",
-            "a\\,b",
             "#a",
             "_series",
             "~a",
@@ -138,6 +137,21 @@ class MetricWriteContract(MetricSubjects):
         metric_store.write(batch_of(acme, point(BASE, 1.0, measurement=name, field=name, **{name: name})))
         query = whole_range(acme, Aggregate.SUM, measurement=name, field=name, group_by=(name,))
         assert answered(metric_store, query) == {(name,): [(BASE // 10**6, 1.0)]}
+
+    @pytest.mark.parametrize("name", ["a\\,b", "a\\ b", "a\\=b", "a\\\\b", "a\\", "a\\\\", "C:\\"])
+    @pytest.mark.parametrize("role", ["measurement", "field", "tag", "value"])
+    def test_a_name_with_backslashes_is_kept_as_it_is_or_refused(self, metric_store, acme, role, name):
+        names = {"measurement": "cpu", "field": "usage", "tag": "host", "value": "a"} | {role: name}
+        series = {"measurement": names["measurement"], "field": names["field"]}
+        outcome = metric_store.write(batch_of(acme, point(BASE, 1.0, **series, **{names["tag"]: names["value"]})))
+        read = answered(metric_store, whole_range(acme, Aggregate.SUM, **series, group_by=(names["tag"],)))
+        if outcome.rejected:
+            assert "backslash" in outcome.rejected[0].reason
+            assert (read, metric_store.count_points(acme)) == ({}, 0)
+        else:
+            assert read == {(names["value"],): [(BASE // 10**6, 1.0)]}
+            metric_store.delete_organization(acme)
+            assert metric_store.count_points(acme) == 0
 
     @pytest.mark.parametrize("tag", ["time", "_measurement", "_field", "organization", "usage", "n_usage", "t_host"])
     def test_tags_with_the_names_of_other_things_are_just_tags(self, metric_store, acme, tag):
@@ -154,7 +168,11 @@ class MetricWriteContract(MetricSubjects):
         ),
         replayed=st.integers(0, 4),
     )
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
     def test_whatever_is_written_in_whatever_order_the_last_write_of_each_point_stands(
         self, metric_store, writes, replayed
     ):

@@ -22,11 +22,11 @@ class Database:
     """Opened at first use. Each caller works on a cursor of its own, which is a connection of its own."""
 
     def __init__(
-        self, directory: Path, *, memory_limit_bytes: int, threads: int, checkpoint_bytes: int, temp_bytes: int
+        self, directory: Path, *, memory_limit: str, threads: int, checkpoint_bytes: int, temp_bytes: int
     ) -> None:
         self._path = directory / _FILE
         self._settings: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": f"{memory_limit_bytes}B",
+            "memory_limit": memory_limit,
             "threads": str(threads),
             "checkpoint_threshold": f"{checkpoint_bytes}B",
             "max_temp_directory_size": f"{temp_bytes}B",

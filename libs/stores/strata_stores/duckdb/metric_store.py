@@ -38,7 +38,7 @@ class DuckDbMetricStore:
         query_timeout_s: float = QUERY_TIMEOUT_S,
         write_timeout_s: float = 30.0,
         delete_timeout_s: float = 300.0,
-        memory_limit_bytes: int = 1024 * MIB,
+        memory_limit: str = "1GB",
         threads: int = 2,
         checkpoint_bytes: int = 256 * MIB,  # the default of 16 MiB made one commit in a hundred take 37 ms
         temp_bytes: int = 4096 * MIB,
@@ -52,7 +52,7 @@ class DuckDbMetricStore:
         self._limits = AnswerLimits(max_series, max_points)
         self._database = Database(
             directory,
-            memory_limit_bytes=memory_limit_bytes,
+            memory_limit=memory_limit,
             threads=threads,
             checkpoint_bytes=checkpoint_bytes,
             temp_bytes=temp_bytes,

@@ -1,0 +1,1 @@
+"""Metrics in InfluxDB, or in whatever speaks its write API and InfluxQL."""

@@ -1,0 +1,160 @@
+"""Answers of InfluxDB gathered into ours."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from strata_core.metrics.counters import rates_by_window
+from strata_core.metrics.rules import (
+    FIELD_CLASS_ORDER,
+    check_class,
+    too_many_points,
+    too_many_series,
+    window_start,
+)
+from strata_datamodel.metrics import Aggregate, AnswerSeries, FieldClass, MetricAnswer, MetricQuery
+from strata_stores.influx.answers import ResultSeries
+from strata_stores.influx.influxql import Bindings, Place, field_keys, folded, has_points, readings
+from strata_stores.influx.names import class_of_physical_field, physical_tag
+
+_NS_PER_MS: Final = 1_000_000
+
+Ask = Callable[[list[str], Bindings], AbstractContextManager[Iterator[ResultSeries]]]
+Windows = list[tuple[int, float | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLimits:
+    series: int
+    points: int
+    readings: int
+
+
+def answer(ask: Ask, place: Place, query: MetricQuery, limits: AnswerLimits) -> MetricAnswer:
+    """Asks for numbers right away, which most fields are, and looks at other type classes when there are none."""
+    bindings = Bindings()
+    statements = [field_keys(place, query.measurement), _statement(place, query, FieldClass.NUMBER, bindings)]
+    with ask(statements, bindings) as parts:
+        classes: set[FieldClass] = set()
+        groups = _gather(_without_field_keys(parts, query.field, classes), query, limits)
+    if not groups:
+        groups = _answer_of_other_classes(ask, place, query, limits, classes)
+    return MetricAnswer(
+        tuple(
+            AnswerSeries(dict(zip(query.group_by, label, strict=True)), tuple(windows))
+            for label, windows in sorted(groups.items(), key=lambda group: group[0])
+        )
+    )
+
+
+def _answer_of_other_classes(
+    ask: Ask, place: Place, query: MetricQuery, limits: AnswerLimits, classes: set[FieldClass]
+) -> dict[tuple[str, ...], Windows]:
+    """Field keys are those of all organizations, so whether this one has such points has to be asked."""
+    for field_class in FIELD_CLASS_ORDER:
+        if classes == {FieldClass.NUMBER} or field_class not in classes:
+            continue
+        bindings = Bindings()
+        with ask([has_points(place, query, field_class, bindings)], bindings) as parts:
+            values = [part.values for part in parts]
+        if any(values):
+            check_class(query.aggregate, field_class)
+            if field_class is FieldClass.NUMBER:
+                return {}
+            bindings = Bindings()
+            with ask([_statement(place, query, field_class, bindings)], bindings) as parts:
+                return _gather(parts, query, limits)
+    return {}
+
+
+def _statement(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
+    if query.aggregate is Aggregate.RATE:
+        return readings(place, query, bindings)
+    return folded(place, query, field_class, bindings)
+
+
+def _without_field_keys(parts: Iterable[ResultSeries], field: str, classes: set[FieldClass]) -> Iterator[ResultSeries]:
+    """Passes on the second statement's answer, and notes what the first one's says."""
+    for part in parts:
+        if part.statement > 0:
+            yield part
+            continue
+        found = (class_of_physical_field(str(row[0]), field) for row in part.values)
+        classes.update(field_class for field_class in found if field_class is not None)
+
+
+def _gather(parts: Iterable[ResultSeries], query: MetricQuery, limits: AnswerLimits) -> dict[tuple[str, ...], Windows]:
+    if query.aggregate is Aggregate.RATE:
+        return _gather_rates(parts, query, limits)
+    groups: dict[tuple[str, ...], Windows] = {}
+    points = 0
+    for part in parts:
+        windows = groups.setdefault(_label(part.tags, query), [])
+        windows.extend(_window(row, query) for row in part.values)
+        points += len(part.values)
+        _check(groups, points, limits)
+    return groups
+
+
+def _window(row: Any, query: MetricQuery) -> tuple[int, float | str]:
+    """(time, value), and for percentiles the smallest value, which stands in for a rank below one."""
+    start_ns = query.from_ns if query.step_ns is None else row[0]
+    value = row[1] if row[1] is not None else row[2]
+    return start_ns // _NS_PER_MS, value if isinstance(value, str) else float(value)
+
+
+def _gather_rates(
+    parts: Iterable[ResultSeries], query: MetricQuery, limits: AnswerLimits
+) -> dict[tuple[str, ...], Windows]:
+    """InfluxQL has no increase that knows restarts, so the readings come here, one counter at a time."""
+    totals: dict[tuple[str, ...], dict[int, float]] = {}
+    for tags, times, values in _counters(parts, limits):
+        origin = window_start(query.from_ns, query.step_ns)
+        starts, rates = rates_by_window(
+            np.array(times, np.int64), np.array(values, np.float64), from_ns=origin, step_ns=query.step_ns
+        )
+        if len(starts):
+            windows = totals.setdefault(_label(tags, query), {})
+            for start, rate in zip(starts.tolist(), rates.tolist(), strict=True):
+                windows[start] = windows.get(start, 0.0) + rate
+        _check(totals, sum(len(windows) for windows in totals.values()), limits)
+    return {
+        label: [(start // _NS_PER_MS, rate) for start, rate in sorted(windows.items())]
+        for label, windows in totals.items()
+    }
+
+
+def _counters(
+    parts: Iterable[ResultSeries], limits: AnswerLimits
+) -> Iterator[tuple[Mapping[str, str], list[int], list[float]]]:
+    """The parts of one series, which come one after the other, put together."""
+    tags: Mapping[str, str] | None = None
+    times: list[int] = []
+    values: list[float] = []
+    fetched = 0
+    for part in parts:
+        if tags is not None and part.tags != tags:
+            yield tags, times, values
+            times, values = [], []
+        tags = part.tags
+        fetched += len(part.values)
+        if fetched > limits.readings:
+            raise too_many_points(limits.readings)
+        times.extend(row[0] for row in part.values)
+        values.extend(row[1] for row in part.values)
+    if tags is not None:
+        yield tags, times, values
+
+
+def _label(tags: Mapping[str, str], query: MetricQuery) -> tuple[str, ...]:
+    return tuple(tags.get(physical_tag(tag), "") for tag in query.group_by)
+
+
+def _check(groups: Mapping[tuple[str, ...], Any], points: int, limits: AnswerLimits) -> None:
+    if len(groups) > limits.series:
+        raise too_many_series(limits.series)
+    if points > limits.points:
+        raise too_many_points(limits.points)

@@ -1,0 +1,23 @@
+"""Where InfluxDB 1.x and 2.x differ: databases and retention policies or buckets, and how points are deleted."""
+
+from datetime import timedelta
+from typing import Protocol
+
+from strata_datamodel.ids import OrganizationId
+
+
+class Dialect(Protocol):
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def write_path(self) -> str:
+        """Where lines are posted, with its query string."""
+        ...
+
+    def prepare(self, retention: timedelta | None) -> None:
+        """Create what is missing. A retention that is there already is lengthened if need be, never shortened: that
+        would delete points at once, and is for an operator to do."""
+        ...
+
+    def delete_organization(self, organization_id: OrganizationId) -> None: ...

@@ -1,0 +1,135 @@
+# ruff: noqa: S608 - the statements are put together from quoted names and bound values, nothing else
+"""Questions as InfluxQL. Values travel as bound parameters; names, which cannot everywhere, are quoted here alone."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import orjson
+
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.metrics import Aggregate, FieldClass, FilterOp, MetricQuery, TagFilter
+from strata_stores.influx.names import ORGANIZATION, physical_field, physical_measurement, physical_tag
+
+_NS_PER_MS: Final = 1_000_000
+_FUNCTIONS: Final = {
+    Aggregate.COUNT: "count",
+    Aggregate.SUM: "sum",
+    Aggregate.AVG: "mean",
+    Aggregate.MIN: "min",
+    Aggregate.MAX: "max",
+    Aggregate.FIRST: "first",
+    Aggregate.LAST: "last",
+}
+
+Bound = str | dict[str, str]
+
+
+@dataclass(slots=True)
+class Bindings:
+    """The values of a request's statements, under names of ours."""
+
+    values: dict[str, Bound] = field(default_factory=dict)
+
+    def bind(self, value: Bound) -> str:
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f"${name}"
+
+    def as_json(self) -> str:
+        return orjson.dumps(self.values).decode()
+
+
+def identifier(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where points of a tier are: a database and a retention policy, which 2.x maps to a bucket."""
+
+    database: str
+    tier: str
+
+    def source(self, measurement: str) -> str:
+        return f"{identifier(self.database)}.{identifier(self.tier)}.{identifier(physical_measurement(measurement))}"
+
+    def everything(self) -> str:
+        return f"{identifier(self.database)}.{identifier(self.tier)}./.*/"
+
+
+def field_keys(place: Place, measurement: str) -> str:
+    return f"SHOW FIELD KEYS ON {identifier(place.database)} FROM {place.source(measurement)}"
+
+
+def has_points(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
+    column = identifier(physical_field(query.field, field_class))
+    mine = _is_of(query.organization_id, bindings)
+    return f"SELECT {column} FROM {place.source(query.measurement)} WHERE {mine} LIMIT 1"
+
+
+def count_everything(place: Place, organization_id: OrganizationId, bindings: Bindings) -> str:
+    return f"SELECT count(*) FROM {place.everything()} WHERE {_is_of(organization_id, bindings)}"
+
+
+def drop_organization(organization_id: OrganizationId, bindings: Bindings) -> str:
+    # Without FROM, which 1.8.10 expands over the shards of all databases, to fail if any of them is just closing.
+    return f"DROP SERIES WHERE {_is_of(organization_id, bindings)}"
+
+
+def folded(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
+    column = identifier(physical_field(query.field, field_class))
+    if query.aggregate is Aggregate.PERCENTILE:
+        # PERCENTILE answers null where the nearest rank would be below 1; the contract says the smallest value then.
+        rank = np.format_float_positional(query.percentile or 0.0, trim="0")
+        value = f"percentile({column}, {rank}) AS value, min({column}) AS smallest"
+    else:
+        value = f"{_FUNCTIONS[query.aggregate]}({column}) AS value"
+    groups = [identifier(physical_tag(tag)) for tag in query.group_by]
+    window = _window(query)
+    if window is not None:
+        groups.insert(0, window)
+    grouping = f" GROUP BY {', '.join(groups)}" if groups else ""
+    fill = " fill(none)" if window is not None else ""
+    return f"SELECT {value} FROM {place.source(query.measurement)} WHERE {_conditions(query, bindings)}{grouping}{fill}"
+
+
+def _window(query: MetricQuery) -> str | None:
+    if query.step_ns is not None:
+        return f"time({query.step_ns // _NS_PER_MS}ms)"
+    if query.aggregate in (Aggregate.FIRST, Aggregate.LAST):
+        # Without windows 1.8.10 takes a shortcut, and of points at one time any. So: one window, the range.
+        span_ns = query.to_ns - query.from_ns
+        return f"time({span_ns}ns, {query.from_ns % span_ns}ns)"
+    return None
+
+
+def readings(place: Place, query: MetricQuery, bindings: Bindings) -> str:
+    """Every point, a series at a time."""
+    column = identifier(physical_field(query.field, FieldClass.NUMBER))
+    source = place.source(query.measurement)
+    return f"SELECT {column} AS value FROM {source} WHERE {_conditions(query, bindings)} GROUP BY *"
+
+
+def _conditions(query: MetricQuery, bindings: Bindings) -> str:
+    conditions = [_is_of(query.organization_id, bindings), f"time >= {query.from_ns}", f"time < {query.to_ns}"]
+    conditions += [_condition(query, tag_filter, bindings) for tag_filter in query.filters]
+    return " AND ".join(conditions)
+
+
+def _is_of(organization_id: OrganizationId, bindings: Bindings) -> str:
+    return f"{identifier(ORGANIZATION)} = {bindings.bind(str(organization_id))}"
+
+
+def _condition(query: MetricQuery, tag_filter: TagFilter, bindings: Bindings) -> str:
+    tag = identifier(physical_tag(tag_filter.tag))
+    match tag_filter.op:
+        case FilterOp.MATCH | FilterOp.NO_MATCH:
+            return f"{tag} {tag_filter.op.value} {bindings.bind({'regex': tag_filter.values[0]})}"
+        case FilterOp.IN if not tag_filter.values:
+            return f"{identifier(ORGANIZATION)} != {bindings.bind(str(query.organization_id))}"  # nothing is in nothing
+        case FilterOp.IN:
+            return f"({' OR '.join(f'{tag} = {bindings.bind(value)}' for value in tag_filter.values)})"
+        case _:
+            return f"{tag} {tag_filter.op.value} {bindings.bind(tag_filter.values[0])}"

@@ -1,0 +1,212 @@
+"""The metric store of server mode: InfluxDB, whichever of its versions answers."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import numpy as np
+
+from strata_core.metrics.rules import check_query
+from strata_core.ports.clock import Clock
+from strata_datamodel.errors import InvalidError, StrataError
+from strata_datamodel.health import StoreHealth
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_RAW_POINTS, QUERY_SERIES, QUERY_TIMEOUT_S
+from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, Rejection, WriteOutcome
+from strata_stores.breaker import Breaker
+from strata_stores.influx.answering import AnswerLimits, answer
+from strata_stores.influx.answers import ResultSeries, query_error, result_series
+from strata_stores.influx.dialect import Dialect
+from strata_stores.influx.influxql import Bindings, Place, count_everything
+from strata_stores.influx.lines import LineEncoder, Lines, SeriesLine, encode, refused_rows
+from strata_stores.influx.refusals import refused_lines
+from strata_stores.influx.transport import STORE, Credentials, Reply, Transport
+from strata_stores.influx.version_one import VersionOne
+
+TIERS: Final = ("raw", "1m", "5m", "1h")
+RAW_RETENTION: Final = timedelta(days=7)
+_LINES_PER_REQUEST: Final = 10_000
+_BODY_BYTES: Final = 8 * MIB  # InfluxDB refuses more than 25 MB by default
+_HEALTH_TIMEOUT_S: Final = 2.0
+_QUERY: Final = "/query"
+_CHUNK_ROWS: Final = 10_000
+
+
+class InfluxMetricStore:
+    """One tier. Credentials may also stand in the URL, as user:password@."""
+
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        *,
+        token: str | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        organization: str = "strata",
+        database: str = "strata",
+        tier: str = "raw",
+        retention: timedelta | None = RAW_RETENTION,
+        breaker: Breaker | None = None,
+        connect_timeout_s: float = 3.0,
+        query_timeout_s: float = QUERY_TIMEOUT_S,
+        write_timeout_s: float = 15.0,
+        delete_timeout_s: float = 300.0,
+        ca_file: Path | None = None,
+        connections: int = 16,
+        max_series: int = QUERY_SERIES,
+        max_points: int = QUERY_POINTS,
+        max_readings: int = QUERY_RAW_POINTS,
+    ) -> None:
+        if tier not in TIERS:
+            raise InvalidError(f"a tier is one of {', '.join(TIERS)}", code="bad_tier")
+        parts = urlsplit(url)
+        self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self._token = token
+        credentials = Credentials(token, username or _decoded(parts.username), password or _decoded(parts.password))
+        self._clock = clock
+        self._organization = organization
+        self._place = Place(database, tier)
+        self._retention = retention
+        self._breaker = breaker or Breaker(STORE, clock)
+        self._query_timeout_s = query_timeout_s
+        self._write_timeout_s = write_timeout_s
+        self._delete_timeout_s = delete_timeout_s
+        self._limits = AnswerLimits(max_series, max_points, max_readings)
+        self._transport = Transport(
+            self._url,
+            clock,
+            credentials,
+            connect_timeout_s=connect_timeout_s,
+            ca_file=ca_file,
+            connections=connections,
+        )
+        self._encoder = LineEncoder()
+        self._learning = threading.Lock()
+        self._dialect: Dialect | None = None
+
+    def prepare(self) -> None:
+        with self._breaker.guard():
+            self._known_dialect().prepare(self._retention)
+
+    def write(self, batch: PointBatch) -> WriteOutcome:
+        series = self._encoder.series_lines(batch.organization_id, batch.series)
+        refused = refused_rows(batch, series)
+        rows = np.arange(len(batch), dtype=np.int64)
+        if refused:
+            rows = np.delete(rows, list(refused))
+        with self._breaker.guard():
+            for lines in _requests(batch, series, rows):
+                refused |= dict(refused_lines(lines, self._post))
+        return WriteOutcome(len(batch) - len(refused), tuple(Rejection(row, refused[row]) for row in sorted(refused)))
+
+    def query(self, query: MetricQuery) -> MetricAnswer:
+        check_query(query)
+        with self._breaker.guard():
+            return answer(self._ask, self._place, query, self._limits)
+
+    def count_points(self, organization_id: OrganizationId) -> int:
+        bindings = Bindings()
+        statement = count_everything(self._place, organization_id, bindings)
+        with self._breaker.guard(), self._ask([statement], bindings, self._delete_timeout_s) as parts:
+            return sum(count or 0 for part in parts for row in part.values for count in row[1:])
+
+    def delete_organization(self, organization_id: OrganizationId) -> None:
+        with self._breaker.guard():
+            self._known_dialect().delete_organization(organization_id)
+
+    def committed_sequence(self, spool_id: UUID) -> int | None:
+        return None
+
+    def health(self) -> StoreHealth:
+        """Asks past the breaker: its state is the caller's, this is the store's."""
+        started_s = self._clock.monotonic_s()
+        version = ""
+        try:
+            version = self._learn_version()
+            with self._ask(["SHOW DATABASES"], Bindings(), _HEALTH_TIMEOUT_S) as parts:
+                names = {row[0] for part in parts for row in part.values}
+        except StrataError as error:
+            return StoreHealth(STORE, is_ready=False, detail=error.detail, version=version)
+        latency_ms = (self._clock.monotonic_s() - started_s) * 1000
+        if self._place.database not in names:
+            return StoreHealth(STORE, is_ready=False, detail=f"has no database {self._place.database}", version=version)
+        return StoreHealth(STORE, is_ready=True, detail="answers", version=version, latency_ms=latency_ms)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _known_dialect(self) -> Dialect:
+        with self._learning:
+            if self._dialect is None:
+                self._dialect = self._dialect_of(self._learn_version())
+            return self._dialect
+
+    def _learn_version(self) -> str:
+        """Every InfluxDB says its version with each answer; what only resembles one is taken for a 2.x."""
+        reply = self._transport.ask("GET", "/ping", timeout_s=_HEALTH_TIMEOUT_S)
+        if reply.status >= 500:
+            raise reply.unavailable()
+        return reply.headers.get("X-Influxdb-Version", "unknown").removeprefix("v")
+
+    def _dialect_of(self, version: str) -> Dialect:
+        if version.startswith("1."):
+            return VersionOne(version, self._place, self._execute)
+        from strata_stores.influx.version_two import VersionTwo  # noqa: PLC0415 - 0.6 s that 1.x need not wait for
+
+        return VersionTwo(
+            version,
+            self._place,
+            url=self._url,
+            token=self._token,
+            organization=self._organization,
+            timeout_s=self._delete_timeout_s,
+        )
+
+    def _execute(self, statement: str, bindings: Bindings) -> list[ResultSeries]:
+        with self._ask([statement], bindings, self._delete_timeout_s) as parts:
+            return list(parts)
+
+    @contextmanager
+    def _ask(
+        self, statements: list[str], bindings: Bindings, timeout_s: float | None = None
+    ) -> Iterator[Iterator[ResultSeries]]:
+        parameters = {
+            "q": "; ".join(statements),
+            "params": bindings.as_json(),
+            "db": self._place.database,
+            "rp": self._place.tier,
+            "epoch": "ns",
+            "chunked": "true",  # unchunked answers are cut at the store's max-row-limit
+            "chunk_size": str(_CHUNK_ROWS),
+        }
+        with self._transport.stream(_QUERY, parameters, timeout_s=timeout_s or self._query_timeout_s) as reply:
+            if isinstance(reply, Reply):
+                raise query_error(reply.message()) if reply.status == 400 else reply.unavailable()
+            yield result_series(reply, len(statements))
+
+    def _post(self, lines: Lines) -> Reply:
+        dialect = self._known_dialect()
+        reply = self._transport.send_lines(dialect.write_path, lines.body(), timeout_s=self._write_timeout_s)
+        if "not found" in reply.message() and reply.status in (404, 500):  # the database or the tier was dropped
+            dialect.prepare(self._retention)
+            reply = self._transport.send_lines(dialect.write_path, lines.body(), timeout_s=self._write_timeout_s)
+        return reply
+
+
+def _requests(batch: PointBatch, series: list[SeriesLine], rows: np.ndarray) -> Iterator[Lines]:
+    """In the order of the batch, so that of two rows with one series and time the later stays."""
+    for first in range(0, len(rows), _LINES_PER_REQUEST):
+        lines = encode(batch, series, rows[first : first + _LINES_PER_REQUEST])
+        ends = np.cumsum([len(text) + 1 for text in lines.texts])
+        for request in np.split(np.arange(len(lines)), np.flatnonzero(np.diff(ends // _BODY_BYTES)) + 1):
+            yield lines.take(request) if len(request) < len(lines) else lines
+
+
+def _decoded(part: str | None) -> str | None:
+    return None if part is None else unquote(part)
