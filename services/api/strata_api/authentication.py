@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from strata_api.api_deps import ApiDeps
+from strata_api.api_deps import ApiDeps, deps_of
 from strata_api.origins import check_origin
 from strata_core.access.commands import touch_key, touch_session
 from strata_core.access.credentials import presented_token
@@ -35,9 +35,15 @@ def origin_of(request: Request) -> Origin:
     return Origin(request.state.request_id, request.client.host if request.client else None)
 
 
+def is_secure(request: Request) -> bool:
+    """Whether browsers come by https, be it that a proxy ends it before us."""
+    public_url = deps_of(request).public_url or ""
+    return request.url.scheme == "https" or public_url.startswith("https:")
+
+
 def cookie_name(request: Request) -> str:
     """`__Host-` makes browsers refuse the cookie from a sub-domain or a plain connection, but it needs https."""
-    return f"__Host-{_COOKIE}" if request.url.scheme == "https" else _COOKIE
+    return f"__Host-{_COOKIE}" if is_secure(request) else _COOKIE
 
 
 def session_hash(request: Request) -> bytes | None:

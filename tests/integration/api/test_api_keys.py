@@ -74,6 +74,15 @@ def test_a_key_expires(api):
     assert use(api, token).json()["code"] == "token_expired"
 
 
+def test_a_rotated_key_lives_as_long_as_the_old_one_was_given(api):
+    old = create(api, expires_at=(api.clock.now() + timedelta(hours=10)).isoformat()).json()
+    api.clock.advance(timedelta(hours=9))
+    new = api.client.post(f"{KEYS}/{old['id']}/rotate", headers=api.acme.admin).json()
+    api.clock.advance(timedelta(hours=8))
+    assert use(api, old["token"]).json()["code"] == "token_expired"
+    assert use(api, new["token"]).status_code == 200
+
+
 def test_nobody_grants_what_they_do_not_hold(shared_api):
     weak = shared_api.acme.key_with("api_keys:write", "hosts:read")
     refused = shared_api.client.post(KEYS, json={"name": "up", "scopes": ["admin"]}, headers=weak)

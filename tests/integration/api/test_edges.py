@@ -9,12 +9,15 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from fixtures.api import bearer, serving
+from fixtures.api import PASSWORD, api_world, bearer, serving
 from strata_api.api_deps import ApiDeps
 from strata_api.app import create_app
 from strata_core.access.tokens import issue_token
 from strata_datamodel.health import StoreHealth
+from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
+from strata_stores.postgres.engine import open_engine
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 
 LOGIN = "/api/v1/auth/login"
 LIMIT = 2_000
@@ -150,6 +153,33 @@ def test_a_crash_is_a_problem_without_internals(bare):
     assert "Traceback" not in answer.text
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert 'route="/api/v1/me",service="api",status="500"' in bare.get("/metrics").text
+
+
+def test_a_store_that_is_down_is_told_with_a_time_to_come_back():
+    clock = SystemClock()
+    engine = open_engine("postgresql://nobody@127.0.0.1:1/nowhere", role=None)
+    nothing: dict[str, object] = dict.fromkeys(("metric_store", "log_store", "cache", "password_hasher", "secret_box"))
+    units = PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))
+    deps = ApiDeps(**nothing, units=units, clock=clock, health_checks=list, cursor_key=b"")  # type: ignore[arg-type]
+    with serving(create_app(deps)) as url:
+        answer = httpx.get(f"{url}/api/v1/me", headers=bearer(issue_token().text))
+        cookie = httpx.get(f"{url}/api/v1/me", headers={"cookie": "strata_session=x"})
+    engine.dispose()
+    for refused in (answer, cookie):
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert int(refused.headers["retry-after"]) > 0
+        assert "127.0.0.1" not in refused.text
+
+
+def test_behind_a_proxy_that_ends_https_the_cookie_is_bound_to_the_host(database, tmp_path):
+    with api_world(database, tmp_path, public_url="https://strata.example.com") as world:
+        login = {"email": world.acme.owner_email, "password": PASSWORD}
+        answer = world.client.post(LOGIN, json=login, headers={"origin": "https://strata.example.com"})
+    assert answer.status_code == 200
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-strata_session=")
+    assert "; Secure" in cookie
+    assert "Domain" not in cookie
 
 
 def test_unknown_paths_and_wrong_methods_are_problems(bare):

@@ -80,7 +80,9 @@ def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overl
     if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= uow.now()):
         raise ConflictError("this key does not work any more", code="key_ended", hint="make a new key instead")
     environment = old.environment or DEFAULT_ENVIRONMENT
-    new = add_key(ctx, uow, name=old.name, scopes=old.scopes, environment=environment, expires_at=old.expires_at)
+    # As long a life as the old one was given: with the old end, a key rotated late would be born nearly dead.
+    expires_at = None if old.expires_at is None else uow.now() + (old.expires_at - old.created_at)
+    new = add_key(ctx, uow, name=old.name, scopes=old.scopes, environment=environment, expires_at=expires_at)
     ends_at = min(filter(None, (old.expires_at, uow.now() + overlap)))
     _update_key(uow, api_key_id, expires_at=ends_at)
     record(

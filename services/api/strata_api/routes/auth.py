@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from strata_api.authentication import cookie_name, origin_of, session_hash
+from strata_api.authentication import cookie_name, is_secure, origin_of, session_hash
 from strata_api.deps import Caller, Deps, anybody, signed_in
 from strata_api.origins import check_origin
 from strata_api.schemas import Instant, Sent, Text
@@ -63,7 +63,7 @@ def login(body: Login, request: Request, response: Response, deps: Deps) -> Sign
         session.token,
         expires=session.expires_at,
         path="/",
-        secure=request.url.scheme == "https",
+        secure=is_secure(request),
         httponly=True,
         samesite="lax",
     )
@@ -77,7 +77,7 @@ def logout(caller: Annotated[Caller, signed_in()], request: Request, response: R
         raise InvalidError("a key has no session to end", code="no_session", hint="revoke the key instead")
     with caller.deps.units.person(caller.principal.user_id) as uow:
         end_session(uow, token_hash=token_hash)
-    response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True)
+    response.delete_cookie(cookie_name(request), path="/", secure=is_secure(request), httponly=True)
 
 
 def _signed_in(user: User, expires_at: datetime) -> SignedInUser:
