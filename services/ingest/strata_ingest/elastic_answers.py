@@ -27,8 +27,8 @@ _TYPES: Final = {
 
 def elastic_json(request: Request, content: bytes | object, status: int = 200) -> Response:
     """Versioned clients want the media type back that they named."""
-    asked = request.headers.get("accept") or request.headers.get("content-type") or ""
-    version = _COMPATIBLE.search(asked)
+    asked = (request.headers.get("accept", ""), request.headers.get("content-type", ""))
+    version = _COMPATIBLE.search(" ".join(asked))
     media_type = f"application/vnd.elasticsearch+json;compatible-with={version[1]}" if version else _JSON
     body = content if isinstance(content, bytes) else orjson.dumps(content)
     return Response(body, status, _PRODUCT, media_type=media_type)

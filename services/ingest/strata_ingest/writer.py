@@ -20,7 +20,7 @@ from strata_ingest.burying import bury_record
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import Landed, Landing
 
-_WAIT_S: Final = 0.5
+_WAIT_S: Final = 0.2  # also how long a stop may take while there is nothing to do
 _RECORDS: Final = 1_000
 _READ_BYTES: Final = 16 * MIB
 _ITEMS: Final = 150_000  # beyond this a store gains nothing from a larger batch
@@ -41,6 +41,9 @@ class Backoff:
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
 
 
+DEFAULT_BACKOFF: Final = Backoff()
+
+
 class _StoppingError(Exception):
     """The writer was told to stop while it waited. What it held is still in the spool."""
 
@@ -57,7 +60,7 @@ class SpoolWriter(Generic[B]):
         clock: Clock,
         instruments: WriterInstruments,
         *,
-        backoff: Backoff = Backoff(),
+        backoff: Backoff = DEFAULT_BACKOFF,
         items_per_write: int = _ITEMS,
     ) -> None:
         self._spool = spool

@@ -10,7 +10,7 @@ from strata_datamodel.metrics import PointBatch
 from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import LogLanding, MetricLanding
-from strata_ingest.writer import Backoff, SpoolWriter
+from strata_ingest.writer import DEFAULT_BACKOFF, Backoff, SpoolWriter
 
 
 def metric_writer(
@@ -19,7 +19,7 @@ def metric_writer(
     units: UnitsOfWork,
     clock: Clock,
     instruments: WriterInstruments,
-    backoff: Backoff = Backoff(),
+    backoff: Backoff = DEFAULT_BACKOFF,
 ) -> SpoolWriter[PointBatch]:
     """`units` are those of the role worker."""
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
@@ -33,7 +33,7 @@ def log_writer(
     units: UnitsOfWork,
     clock: Clock,
     instruments: WriterInstruments,
-    backoff: Backoff = Backoff(),
+    backoff: Backoff = DEFAULT_BACKOFF,
 ) -> SpoolWriter[LogBatch]:
     """`units` are those of the role worker."""
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
