@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fakes.failing_disk import FailingDisk
 from strata_datamodel.limits import INGEST_BODY_BYTES, INGEST_COMPRESSED_BYTES, MIB
 from strata_datamodel.spooling import Signal
 from waiting import eventually
@@ -238,6 +239,18 @@ def test_a_full_spool_asks_to_come_back_and_takes_more_once_drained(make_ingest)
     ingest.machine.drain()
     assert ingest.write("m,host=late v=3\n").status_code == 204
     assert ingest.points("m")["late"] == 3
+
+
+def test_nothing_is_acknowledged_that_is_not_on_disk(make_ingest):
+    disk = FailingDisk()
+    ingest = make_ingest(is_writing=False, disk=disk)
+    disk.fails_sync = True
+    for _ in range(2):
+        response = ingest.write("m,host=a v=1")
+        assert response.status_code == 503
+        assert "retry-after" in response.headers
+    assert ingest.bulk('{"index":{}}\n{}\n').status_code == 503
+    assert all(spool.depth().records == 0 for spool in ingest.machine.spools.values())
 
 
 def test_probes_answer_as_influxdb_does(shared_ingest):
