@@ -11,7 +11,8 @@ import pytest
 
 from fakes.pager import webhook_receiver
 from scenario import story
-from scenario.processes import Process, command, free_port, make_tenant
+from scenario.processes import command, free_port
+from scenario.up import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("scenario-embedded"), pytest.mark.timeout(300)]
 
@@ -21,27 +22,6 @@ def data_dir() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="strata-up-"))
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
-
-
-class Up:
-    """A `strata up` on a data directory of its own."""
-
-    def __init__(self, data_dir: Path, log: Path) -> None:
-        self.api_port, self.ingest_port = free_port(), free_port()
-        self.environment = {
-            "STRATA_DATA_DIR": str(data_dir),
-            "STRATA_API_PORT": str(self.api_port),
-            "STRATA_INGEST_PORT": str(self.ingest_port),
-        }
-        self.process = Process(["up"], self.environment, log)
-
-    def start(self) -> None:
-        self.process.start()
-        self.process.wait_until_ready(self.api_port)
-        self.process.wait_until_ready(self.ingest_port)
-
-    def tenant(self, slug: str):
-        return make_tenant(slug, self.environment, self.api_port, self.ingest_port)
 
 
 @pytest.fixture
