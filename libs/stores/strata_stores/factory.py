@@ -29,95 +29,19 @@ from strata_datamodel.limits import MIB
 from strata_stores.archive.object_archive import open_archive
 from strata_stores.breaker import Breaker
 from strata_stores.channels.webhook import WebhookNotifier
-from strata_stores.clock import SystemClock
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 from strata_stores.elastic.log_store import ElasticLogStore
 from strata_stores.influx.metric_store import InfluxMetricStore
 from strata_stores.passwords.argon2 import Argon2PasswordHasher
-from strata_stores.postgres.data_keys import PostgresDataKeys
-from strata_stores.postgres.engine import open_engine
-from strata_stores.postgres.health import relational_health
-from strata_stores.postgres.roles import APP, WORKER
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork, PostgresUnitsOfWork
 from strata_stores.redis.cache import RedisCache
 from strata_stores.redis.doorbell import RqDoorbell
 from strata_stores.redis.live_bus import RedisLiveBus
-from strata_stores.secrets.box import AesGcmSecretBox
+from strata_stores.relational import ServerUrls, open_relational
 from strata_stores.secrets.keyring import WrappingKeyring
-from strata_stores.settings import RelationalUrls, Settings
+from strata_stores.settings import Settings
 from strata_stores.tantivy.log_store import TantivyLogStore
 
 HEALTH_TIMEOUT_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ServerUrls:
-    relational: RelationalUrls
-    redis: SecretStr
-
-
-def server_urls(settings: Settings) -> ServerUrls:
-    """Roles without a URL of their own share the one there is, and act as their role on it."""
-    base = settings.relational_url
-    worker, owner = settings.relational_worker_url or base, settings.relational_owner_url or base
-    return ServerUrls(RelationalUrls(app=base, worker=worker, owner=owner), settings.redis_url)
-
-
-def embedded_urls(settings: Settings, relational_url: str, redis_url: str | None) -> ServerUrls:
-    """Of the embedded servers, for those stores that are embedded."""
-    urls = server_urls(settings)
-    relational = urls.relational
-    if settings.is_embedded("relational_url"):
-        relational = RelationalUrls(
-            app=SecretStr(_as_user(relational_url, APP)),
-            worker=SecretStr(_as_user(relational_url, WORKER)),
-            owner=SecretStr(relational_url),
-        )
-    redis = SecretStr(redis_url or "") if settings.is_embedded("redis_url") else urls.redis
-    return ServerUrls(relational, redis)
-
-
-def _as_user(url: str, user: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=f"{user}@"))
-
-
-@dataclass(frozen=True, slots=True)
-class Relational:
-    """PostgreSQL as the app, and as the worker where the process may be one."""
-
-    clock: Clock
-    units: UnitsOfWork
-    system_units: SystemUnitsOfWork | None
-    secret_box: SecretBox
-    keyring: WrappingKeyring
-    breaker: Breaker
-    health: Callable[[], StoreHealth]
-
-
-@contextmanager
-def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) -> Iterator[Relational]:
-    clock = SystemClock()
-    breaker = Breaker("postgresql", clock)
-    keyring = open_keyring(settings)
-    with ExitStack() as stack:
-        app = open_engine(urls.relational.app.get_secret_value(), role=APP, application="strata-app")
-        stack.callback(app.dispose)
-        units = PostgresUnitsOfWork(app, clock, breaker)
-        system: SystemUnitsOfWork | None = None
-        if with_system:
-            worker = open_engine(urls.relational.worker.get_secret_value(), role=WORKER, application="strata-worker")
-            stack.callback(worker.dispose)
-            system = PostgresSystemUnitsOfWork(worker, clock, breaker)
-        box = AesGcmSecretBox(PostgresDataKeys(system or units), keyring, clock)
-        yield Relational(clock, units, system, box, keyring, breaker, lambda: relational_health(app, clock))
-
-
-def open_keyring(settings: Settings) -> WrappingKeyring:
-    """From the setting, or from a file that is made on first use: embedded mode has nobody to hand it a key."""
-    if settings.wrapping_key is not None:
-        return WrappingKeyring.from_base64(settings.wrapping_key.get_secret_value())
-    return WrappingKeyring.from_file(settings.data_dir / "keys" / "wrapping.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """`strata db`: the relational schema."""
 
+from strata_cli.administration import relational_urls
 from strata_cli.rendering import out, print_json, print_table
-from strata_cli.runtime import relational_urls
 from strata_datamodel.errors import ConflictError
 from strata_stores.postgres.migrating import SchemaStatus, downgrade, status, upgrade
 from strata_stores.settings import Settings
@@ -21,7 +21,7 @@ def run_downgrade(settings: Settings, target: str, *, is_sure: bool, as_json: bo
     with relational_urls(settings, "strata db downgrade") as urls:
         owner = urls.relational.owner.get_secret_value()
         if not is_sure:
-            undone = [entry for entry in status(owner).ledger if entry.version > target]
+            undone = [entry for entry in status(owner).ledger if target == "base" or entry.version > target]
             for entry in undone:
                 out.print(f"-- {entry.version} {entry.description}\n{entry.rollback_sql}", markup=False, soft_wrap=True)
             raise ConflictError(

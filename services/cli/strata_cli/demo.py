@@ -12,9 +12,9 @@ from uuid import uuid4
 import httpx
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from strata_cli.administration import administration
 from strata_cli.demo_world import MACHINES, STEP_S, log_documents, metric_lines
 from strata_cli.rendering import err, out
-from strata_cli.runtime import administration
 from strata_cli.setup import OPERATOR
 from strata_core.access.commands import create_api_key
 from strata_core.access.permissions import PERMISSIONS

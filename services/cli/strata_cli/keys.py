@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from strata_cli.administration import administration
 from strata_cli.rendering import out, print_json, print_table
-from strata_cli.runtime import administration
 from strata_cli.setup import OPERATOR
 from strata_core.access.commands import create_api_key, revoke_api_key
 from strata_core.access.permissions import PERMISSIONS

@@ -1,20 +1,17 @@
-"""The `strata` command: what can be said to it, and nothing of how it is done."""
+"""The `strata` command: what can be said to it, and nothing of how it is done.
+
+Each command imports what it runs: `--help` must not wait for the drivers of every store.
+"""
 
 import sys
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import UUID
 
-import click
 import typer
 
-from strata_cli import database, keys, roles
-from strata_cli.demo import run_demo
-from strata_cli.doctor import run_doctor
-from strata_cli.rendering import err, fail
-from strata_cli.setup import run_init
-from strata_cli.signals import StopRequestedError, termination_raises
-from strata_cli.up import run_up
+from strata_cli.rendering import fail
+from strata_cli.signals import termination_raises
 from strata_datamodel.errors import InvalidError, StrataError
 from strata_stores.settings import load_settings
 
@@ -42,18 +39,24 @@ Org = Annotated[str, typer.Option("--org", help="Slug or id of the organization.
 @app.command()
 def up(data_dir: DataDir = None, bind: Bind = None, api_port: ApiPort = None, ingest_port: IngestPort = None) -> None:
     """Run everything in one process, on embedded stores unless the settings name servers."""
+    from strata_cli.up import run_up
+
     run_up(load_settings(data_dir=data_dir, bind=bind, api_port=api_port, ingest_port=ingest_port))
 
 
 @app.command()
 def api(bind: Bind = None, api_port: ApiPort = None) -> None:
     """Run the API alone, on servers."""
+    from strata_cli import roles
+
     roles.run_api(load_settings(bind=bind, api_port=api_port))
 
 
 @app.command()
 def ingest(bind: Bind = None, ingest_port: IngestPort = None, data_dir: DataDir = None) -> None:
     """Run ingest alone, on servers. Its spool is in the data directory: give each process its own."""
+    from strata_cli import roles
+
     roles.run_ingest(load_settings(bind=bind, ingest_port=ingest_port, data_dir=data_dir))
 
 
@@ -63,6 +66,8 @@ def worker(
     probe_port: Annotated[int, typer.Option(help="Port of its probes and figures.")] = WORKER_PROBE_PORT,
 ) -> None:
     """Run a worker alone, on servers: outbox, alert rules, notifications."""
+    from strata_cli import roles
+
     roles.run_worker(load_settings(bind=bind), probe_port)
 
 
@@ -76,6 +81,8 @@ def init(
     json: Json = False,  # noqa: FBT002
 ) -> None:
     """Make an organization with an owner and its first keys. Works beside a running `strata up` and without one."""
+    from strata_cli.setup import run_init
+
     settings = load_settings(data_dir=data_dir)
     password = _password(from_stdin=password_stdin)
     run_init(settings, slug=org, name=name or org, email=email, password=password, as_json=json)
@@ -84,6 +91,8 @@ def init(
 @app.command()
 def doctor(data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
     """Look at every store: reachable, version, rights, clock, disk. Says what to do where one is not well."""
+    from strata_cli.doctor import run_doctor
+
     raise typer.Exit(run_doctor(load_settings(data_dir=data_dir), as_json=json))
 
 
@@ -95,6 +104,8 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="Fill and stop, instead of feeding on.")] = False,  # noqa: FBT002
 ) -> None:
     """Fill an organization of a running Strata with believable hosts, metrics, logs and incidents, and keep feeding."""
+    from strata_cli.demo import run_demo
+
     run_demo(load_settings(data_dir=data_dir), org=org, hours=hours, once=once)
 
 
@@ -105,12 +116,16 @@ def db_upgrade(
     json: Json = False,  # noqa: FBT002
 ) -> None:
     """Apply the migrations that are missing."""
+    from strata_cli import database
+
     database.run_upgrade(load_settings(data_dir=data_dir), target, as_json=json)
 
 
 @db.command("status")
 def db_status(data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
     """The version in place, what is pending, and the ledger of what was applied."""
+    from strata_cli import database
+
     database.run_status(load_settings(data_dir=data_dir), as_json=json)
 
 
@@ -122,12 +137,16 @@ def db_downgrade(
     json: Json = False,  # noqa: FBT002
 ) -> None:
     """Undo migrations, with the data in what they made. Shows the SQL unless --yes is given."""
+    from strata_cli import database
+
     database.run_downgrade(load_settings(data_dir=data_dir), target, is_sure=yes, as_json=json)
 
 
 @key_commands.command("list")
 def keys_list(org: Org, data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
     """Keys of an organization, newest first."""
+    from strata_cli import keys
+
     keys.run_list(load_settings(data_dir=data_dir), org, as_json=json)
 
 
@@ -141,6 +160,8 @@ def keys_create(
     json: Json = False,  # noqa: FBT002
 ) -> None:
     """Make a key. It is shown once."""
+    from strata_cli import keys
+
     keys.run_create(load_settings(data_dir=data_dir), org, name=name, scopes=scope, days=days, as_json=json)
 
 
@@ -149,6 +170,8 @@ def keys_revoke(
     org: Org, key_id: Annotated[UUID, typer.Argument(help="Its id, as `keys list` shows it.")], data_dir: DataDir = None
 ) -> None:
     """Make a key stop working."""
+    from strata_cli import keys
+
     keys.run_revoke(load_settings(data_dir=data_dir), org, key_id)
 
 
@@ -166,15 +189,6 @@ def main() -> None:
     as_json = "--json" in sys.argv
     try:
         with termination_raises():
-            code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        err.print("stopped", markup=False)
-        code = 130
-    except StopRequestedError as stop:
-        code = stop.code
+            app()
     except StrataError as error:
-        code = fail(error, as_json=as_json)
-    sys.exit(code)
+        sys.exit(fail(error, as_json=as_json))

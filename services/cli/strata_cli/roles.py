@@ -4,12 +4,12 @@ from typing import Final
 
 import structlog
 from fastapi import FastAPI
-from strata_ingest.bootstrap import build_ingest
 
 from strata_api.bootstrap import build_api
 from strata_cli.runtime import shared_stores
 from strata_cli.serving import Listener, serve
 from strata_core.observing.logging import configure_logging
+from strata_ingest.bootstrap import build_ingest
 from strata_stores.settings import Settings, refuse_embedded
 from strata_workers.bootstrap import build_worker, probe_app
 

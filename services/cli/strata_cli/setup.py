@@ -2,8 +2,8 @@
 
 from uuid import uuid4
 
+from strata_cli.administration import administration
 from strata_cli.rendering import err, out, print_json
-from strata_cli.runtime import administration
 from strata_core.access.rules import check_new_password
 from strata_core.context import Actor, ActorKind
 from strata_core.organizations.commands import Provisioned, provision_organization

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 
 import structlog
 from prometheus_client import CollectorRegistry
-from strata_ingest.bootstrap import build_ingest
 
 from strata_api.bootstrap import build_api
 from strata_cli.rendering import err
@@ -13,6 +12,7 @@ from strata_cli.runtime import Runtime, owned_runtime
 from strata_cli.serving import Listener, serve
 from strata_core.observing.logging import configure_logging
 from strata_datamodel.health import StoreHealth
+from strata_ingest.bootstrap import build_ingest
 from strata_stores.embedded.supervisor import EmbeddedServers
 from strata_stores.settings import Settings
 from strata_workers.bootstrap import build_worker
@@ -50,7 +50,9 @@ def _announce(runtime: Runtime) -> None:
     runtime.directory.announce(api_url=api_url, ingest_url=ingest_url)
     log.info("ready", api=api_url, ingest=ingest_url, data_dir=str(settings.data_dir))
     err.print("\n[bold green]Strata is up.[/]")
-    err.print(f"  browser, API   {api_url}      (described at {api_url}/api/v1/openapi.json)", markup=False, soft_wrap=True)
+    err.print(
+        f"  browser, API   {api_url}      (described at {api_url}/api/v1/openapi.json)", markup=False, soft_wrap=True
+    )
     err.print(f"  agents         {ingest_url}      (InfluxDB line protocol, _bulk)", markup=False)
     err.print(f"  data           {settings.data_dir}", markup=False)
     err.print("  first steps    strata init --org acme --email you@example.com", markup=False)
