@@ -107,6 +107,7 @@ def test_a_compressed_body_is_read(bare, coding, pack):
         (b"", None, 422, "validation_failed"),
         (b"[]", None, 422, "validation_failed"),
     ],
+    ids=["bomb", "not-gzip", "cut", "unknown", "nested", "half", "deep", "not-utf8", "empty", "list"],
 )
 def test_a_body_that_cannot_be_used_is_refused_with_its_reason(bare, body, coding, status, code):
     headers = {"content-type": "application/json"} | ({"content-encoding": coding} if coding else {})

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strata_core.access.credentials import presented_token
 from strata_core.access.tokens import issue_token
 
-TOKEN = issue_token().text
+TOKEN = issue_token("live", lambda size: b"\x07" * size).text
 
 
 def b64(text: str) -> str:
