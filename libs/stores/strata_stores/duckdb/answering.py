@@ -20,7 +20,7 @@ from strata_datamodel.metrics import (
     MetricQuery,
     TagFilter,
 )
-from strata_stores.duckdb.frames import Columns, fetched, registered
+from strata_stores.duckdb.frames import Columns, fetched, registered, single_value
 from strata_stores.duckdb.schema import POINT_TABLES
 
 _NUMBERS, _TEXTS = POINT_TABLES
@@ -99,7 +99,7 @@ def answer(cursor: duckdb.DuckDBPyConnection, query: MetricQuery, limits: Answer
         "measurement": query.measurement,
         "field": query.field,
     }
-    (rank,) = cursor.execute(_CLASS, family).fetchone() or (None,)
+    rank = single_value(cursor, _CLASS, family)
     if rank is None:
         return MetricAnswer()
     field_class = FIELD_CLASS_ORDER[rank]

@@ -12,7 +12,7 @@ import pyarrow as pa
 from strata_core.metrics.rules import FIELD_CLASS_ORDER, refusal_of_series
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import SeriesKey
-from strata_stores.duckdb.frames import registered
+from strata_stores.duckdb.frames import registered, single_value
 from strata_stores.series_cache import SeriesCache
 
 CLASS_RANKS: Final = {field_class: rank for rank, field_class in enumerate(FIELD_CLASS_ORDER)}
@@ -45,8 +45,7 @@ class Catalogue:
 
     @staticmethod
     def load(cursor: duckdb.DuckDBPyConnection) -> "Catalogue":
-        (highest,) = cursor.execute("SELECT coalesce(max(sid), -1) FROM series").fetchone() or (-1,)
-        return Catalogue(int(highest) + 1)
+        return Catalogue(single_value(cursor, "SELECT coalesce(max(sid), -1) + 1 FROM series"))
 
     def number(
         self, cursor: duckdb.DuckDBPyConnection, organization_id: OrganizationId, series: Sequence[SeriesKey]

@@ -16,6 +16,13 @@ def fetched(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: dict[
     return columns
 
 
+def single_value(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: dict[str, object] | None = None) -> Any:
+    """Of a statement that answers one row of one column. All is fetched: DuckDB 2.0 lets a connection do nothing else,
+    not even begin a transaction, while a result has rows left to ask for."""
+    ((value,),) = cursor.execute(statement, parameters).fetchall()
+    return value
+
+
 @contextmanager
 def registered(cursor: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> Iterator[None]:
     """The table can be read by this name, by this cursor alone."""

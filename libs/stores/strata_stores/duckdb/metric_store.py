@@ -18,6 +18,7 @@ from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_SERIES, QUERY_TIMEO
 from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, WriteOutcome
 from strata_stores.duckdb.answering import AnswerLimits, answer
 from strata_stores.duckdb.database import STORE, Database
+from strata_stores.duckdb.frames import single_value
 from strata_stores.duckdb.writing import WriterState, delete_points, write_batch
 
 _COUNTS: Final = (
@@ -75,8 +76,7 @@ class DuckDbMetricStore:
 
     def count_points(self, organization_id: OrganizationId) -> int:
         with self._database.cursor(self._delete_timeout_s) as cursor:
-            counts = [cursor.execute(count, {"organization": str(organization_id)}).fetchone() for count in _COUNTS]
-        return sum(int(row[0]) for row in counts if row is not None)
+            return sum(single_value(cursor, count, {"organization": str(organization_id)}) for count in _COUNTS)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         with self._turn_to_write(self._delete_timeout_s) as (cursor, state):
