@@ -23,9 +23,11 @@ class UnitOfWork(Protocol):
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:
         """Run one SQLAlchemy Core statement. Row security applies: rows of others do not exist here.
 
-        Raises StoreUnavailableError when PostgreSQL is down, slow past the statement time-out or out of
-        connections; ConflictError (code `concurrent_update`) on serialization failure and deadlock;
-        ConflictError (code `already_exists`) on a unique violation, without any value of the row in its text.
+        Raises StoreUnavailableError when PostgreSQL is down, silent or out of connections; DeadlineError past the
+        statement time-out; ConflictError (code `concurrent_update`) on serialization failure, deadlock and lock
+        time-out; ConflictError (code `already_exists`) on a unique violation and (`reference_missing`) on a foreign
+        key; InvalidError for a value the schema refuses; DeniedError for what row security or a grant refuses. None
+        holds a value of the row in its text. After any of them the transaction can only be rolled back.
         """
         ...
 

@@ -56,16 +56,23 @@ def _problem(error: Exception) -> StrataError | None:
     return meaning_of(cause) if isinstance(cause, psycopg.Error) else None
 
 
-def meaning_of(error: psycopg.Error) -> StrataError:
+def meaning_of(error: psycopg.Error) -> StrataError | None:
+    """None for a mistake in the calling code, which is raised on as it is."""
     state = error.sqlstate
-    if state is None and isinstance(error, psycopg.DataError):  # found before sending, as a NUL in a text
-        return InvalidError("a value cannot be stored", code="invalid_value")
     if state is None:
-        return StoreUnavailableError(STORE, "does not answer")
+        return _without_answer(error)
     make = _BY_STATE.get(state) or _BY_CLASS.get(state[:2])
     if make is None:
         return StoreRefusedError(STORE, f"refused a statement (SQLSTATE {state})")
     return make(state, error.diag.constraint_name or "a constraint")
+
+
+def _without_answer(error: psycopg.Error) -> StrataError | None:
+    if isinstance(error, psycopg.DataError):  # found before sending, as a NUL in a text
+        return InvalidError("a value cannot be stored", code="invalid_value")
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return StoreUnavailableError(STORE, "does not answer")
+    return None
 
 
 def _cannot_serve(state: str, _: str) -> StrataError:

@@ -1,0 +1,325 @@
+"""Events are claimed once at a time, whoever crashes, pauses or races."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from fixtures.relational import Database, TwoOrganizations
+from strata_core.outbox.commands import (
+    LEASE,
+    append,
+    claim,
+    finish,
+    park,
+    postpone,
+    purge_done,
+    renew,
+    resume,
+    take_due_for_ringing,
+)
+from strata_core.outbox.events import ClaimedEvent, Event
+from strata_core.outbox.queries import Backlog, backlog
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.errors import DeniedError
+from strata_datamodel.ids import OrganizationId, OutboxId, uuid7
+from strata_stores.clock import ShiftedClock
+
+ENTITY = uuid7(1_800_000_000_000)
+
+
+def add(units: UnitsOfWork, organization_id: OrganizationId, number: int = 1, kind: str = "thing.happened") -> OutboxId:
+    with units.organization(organization_id) as uow:
+        return append(uow, Event(kind, 1, "thing", ENTITY, {"number": number}))
+
+
+def claim_one(system_units: SystemUnitsOfWork, worker: str, **options: object) -> ClaimedEvent | None:
+    with system_units.system() as uow:
+        claimed = claim(uow, worker, limit=1, **options)  # type: ignore[arg-type]
+    return claimed[0] if claimed else None
+
+
+def must_claim(system_units: SystemUnitsOfWork, worker: str) -> ClaimedEvent:
+    claimed = claim_one(system_units, worker)
+    assert claimed is not None
+    return claimed
+
+
+def states(database: Database) -> list[object]:
+    return [row["state"] for row in database.rows("SELECT state FROM outbox ORDER BY id")]
+
+
+def test_an_event_of_a_rolled_back_transaction_never_was(
+    units: UnitsOfWork, system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    with pytest.raises(ZeroDivisionError), units.organization(two_organizations.first) as uow:
+        assert append(uow, Event("x", 1, "x", ENTITY)).int // 0
+    assert claim_one(system_units, "w") is None
+
+
+def test_many_workers_claim_each_event_once(
+    units: UnitsOfWork, system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    appended = {add(units, two_organizations.first, number) for number in range(60)}
+    taken: list[OutboxId] = []
+    lock = threading.Lock()
+    start = threading.Barrier(4, timeout=10)
+
+    def work(name: str) -> None:
+        start.wait()
+        while True:
+            with system_units.system() as uow:
+                claimed = claim(uow, name, limit=7)
+            if not claimed:
+                return
+            with lock:
+                taken.extend(event.outbox_id for event in claimed)
+
+    threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(taken) == 60
+    assert set(taken) == appended
+
+
+def test_a_ring_heard_by_many_lets_one_through(
+    units: UnitsOfWork, system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    rung = add(units, two_organizations.first)
+    add(units, two_organizations.first)
+    got: list[ClaimedEvent | None] = []
+    start = threading.Barrier(4, timeout=10)
+
+    def answer() -> None:
+        start.wait()
+        got.append(claim_one(system_units, "w", outbox_id=rung))
+
+    threads = [threading.Thread(target=answer) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [claimed.outbox_id for claimed in got if claimed] == [rung]
+
+
+def test_the_event_comes_out_as_it_went_in(
+    units: UnitsOfWork, system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    event = Event(
+        "thing.happened", 3, "thing", ENTITY, {"text": "ä\u2028", "list": [1, 2.5, None], "deep": {"a": True}}
+    )
+    with units.organization(two_organizations.first) as uow:
+        append(uow, event)
+    claimed = must_claim(system_units, "w")
+    assert claimed.event == event
+    assert claimed.organization_id == two_organizations.first
+    assert (claimed.attempts, claimed.epoch) == (1, 1)
+
+
+def test_a_crashed_workers_event_is_claimed_again_once_its_lease_is_over(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+) -> None:
+    add(units, two_organizations.first)
+    first = must_claim(system_units, "crashed")
+    assert claim_one(system_units, "other") is None
+    shifted_clock.advance(LEASE - timedelta(seconds=1))
+    assert claim_one(system_units, "other") is None
+    shifted_clock.advance(timedelta(seconds=2))
+    second = must_claim(system_units, "other")
+    assert second.outbox_id == first.outbox_id
+    assert second.epoch == first.epoch + 1
+    assert second.attempts == 2
+
+
+def test_a_slow_worker_that_lost_its_lease_can_settle_nothing(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+) -> None:
+    add(units, two_organizations.first)
+    slow = must_claim(system_units, "slow")
+    shifted_clock.advance(LEASE + timedelta(seconds=1))
+    quick = must_claim(system_units, "quick")
+    with system_units.organization(slow.organization_id) as uow:
+        assert not finish(uow, slow)
+        assert not postpone(uow, slow, delay=timedelta(0), reason="x")
+        assert not park(uow, slow, reason="x")
+        assert not renew(uow, slow)
+        assert finish(uow, quick)
+        assert not finish(uow, quick)
+
+
+def test_a_slow_worker_nobody_overtook_may_still_finish(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+    database: Database,
+) -> None:
+    add(units, two_organizations.first)
+    claimed = must_claim(system_units, "slow")
+    shifted_clock.advance(LEASE * 2)
+    with system_units.organization(claimed.organization_id) as uow:
+        assert finish(uow, claimed)
+    assert states(database) == ["done"]
+    assert claim_one(system_units, "w") is None
+
+
+def test_a_renewed_lease_holds_longer(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+) -> None:
+    add(units, two_organizations.first)
+    claimed = must_claim(system_units, "long")
+    shifted_clock.advance(LEASE / 2)
+    with system_units.system() as uow:
+        assert renew(uow, claimed)
+    shifted_clock.advance(LEASE * 0.75)
+    assert claim_one(system_units, "other") is None
+
+
+def test_a_postponed_event_waits_and_keeps_its_reason(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+    database: Database,
+) -> None:
+    add(units, two_organizations.first)
+    claimed = must_claim(system_units, "w")
+    with system_units.system() as uow:
+        assert postpone(uow, claimed, delay=timedelta(minutes=5), reason="receiver away " + "x" * 5_000)
+    assert claim_one(system_units, "w") is None
+    (row,) = database.rows("SELECT last_error, claimed_by FROM outbox")
+    assert str(row["last_error"]).startswith("receiver away")
+    assert len(str(row["last_error"])) == 1_000
+    assert row["claimed_by"] is None
+    shifted_clock.advance(timedelta(minutes=5))
+    assert must_claim(system_units, "w").attempts == 2
+
+
+def test_a_parked_event_waits_for_a_person(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+) -> None:
+    add(units, two_organizations.first)
+    claimed = must_claim(system_units, "w")
+    with system_units.system() as uow:
+        assert park(uow, claimed, reason="poison")
+    shifted_clock.advance(timedelta(days=30))
+    assert claim_one(system_units, "w") is None
+    with system_units.organization(two_organizations.second) as uow:
+        assert not resume(uow, two_organizations.second, claimed.outbox_id)
+    with system_units.organization(two_organizations.first) as uow:
+        assert resume(uow, two_organizations.first, claimed.outbox_id)
+        assert not resume(uow, two_organizations.first, claimed.outbox_id)
+    assert must_claim(system_units, "w").attempts == 1
+
+
+def test_a_delayed_event_is_not_due_before_its_time(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+) -> None:
+    with units.organization(two_organizations.first) as uow:
+        append(uow, Event("x", 1, "x", ENTITY), delay=timedelta(hours=1))
+    assert claim_one(system_units, "w") is None
+    shifted_clock.advance(timedelta(hours=1))
+    assert claim_one(system_units, "w") is not None
+
+
+def test_a_kind_can_be_asked_for(
+    units: UnitsOfWork, system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    add(units, two_organizations.first, kind="a.b")
+    wanted = add(units, two_organizations.first, kind="c.d")
+    with system_units.system() as uow:
+        assert [event.outbox_id for event in claim(uow, "w", limit=9, kinds=["c.d"])] == [wanted]
+
+
+def test_a_ring_marks_an_event_but_does_not_claim_it(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+) -> None:
+    event = add(units, two_organizations.first)
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 10) == [event]
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 10) == []
+    shifted_clock.advance(timedelta(minutes=1))  # the ring was lost
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 10) == [event]
+    assert must_claim(system_units, "w").outbox_id == event
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 10) == []
+
+
+def test_the_app_can_neither_claim_nor_settle(
+    units: UnitsOfWork, system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    add(units, two_organizations.first)
+    with pytest.raises(DeniedError), units.organization(two_organizations.first) as uow:
+        claim(uow, "app", limit=1)
+    claimed = must_claim(system_units, "w")
+    with pytest.raises(DeniedError), units.organization(two_organizations.first) as uow:
+        finish(uow, claimed)
+
+
+def test_the_backlog_counts_and_dates_what_is_due(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+) -> None:
+    with system_units.system() as uow:
+        assert backlog(uow) == Backlog(0, 0, None)
+    add(units, two_organizations.first)
+    with system_units.system() as uow:
+        oldest = backlog(uow).oldest_due_at
+    shifted_clock.advance(timedelta(minutes=3))
+    add(units, two_organizations.second)
+    parked = must_claim(system_units, "w")
+    with system_units.system() as uow:
+        park(uow, parked, reason="x")
+    add(units, two_organizations.first)
+    with system_units.system() as uow:
+        found = backlog(uow)
+    assert (found.pending, found.parked) == (2, 1)
+    assert oldest is not None
+    assert found.oldest_due_at is not None
+    assert found.oldest_due_at > oldest
+
+
+def test_finished_events_are_purged_in_bites_and_no_others(
+    units: UnitsOfWork,
+    system_units: SystemUnitsOfWork,
+    two_organizations: TwoOrganizations,
+    shifted_clock: ShiftedClock,
+    database: Database,
+) -> None:
+    for number in range(5):
+        add(units, two_organizations.first, number)
+    for _ in range(3):
+        claimed = must_claim(system_units, "w")
+        with system_units.system() as uow:
+            finish(uow, claimed)
+    shifted_clock.advance(timedelta(days=8))
+    with system_units.system() as uow:
+        assert purge_done(uow, older_than=timedelta(days=9), limit=10) == 0
+        assert purge_done(uow, older_than=timedelta(days=7), limit=2) == 2
+        assert purge_done(uow, older_than=timedelta(days=7), limit=2) == 1
+    assert states(database) == ["pending", "pending"]

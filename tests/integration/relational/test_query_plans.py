@@ -1,0 +1,136 @@
+"""The plans of queries that run often use an index, with row security on and as the role that runs them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import Engine, event
+
+from factories.contexts import context
+from fixtures.relational import Database, TwoOrganizations
+from strata_core.audit.queries import AuditFilter, audit_page
+from strata_core.context import Context
+from strata_core.dead_letters.queries import dead_letter_page
+from strata_core.idempotency.commands import begin
+from strata_core.inventory.queries import InventoryFilter, host_page, service_page
+from strata_core.inventory.sightings import record_sightings
+from strata_core.outbox.commands import claim, take_due_for_ringing
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from strata_core.series.queries import known_fingerprints
+from strata_datamodel.ids import OutboxId, uuid7
+from strata_datamodel.inventory import EntityStatus, Sighting
+
+FILL = """
+    INSERT INTO hosts (organization_id, name, status, environment) SELECT o.id, 'host-' || n, 'up', 'env-' || n % 50
+        FROM organizations o, generate_series(1, 3000) n;
+    INSERT INTO services (organization_id, host_id, name)
+        SELECT organization_id, id, 'svc-' || substr(name, 6) FROM hosts;
+    INSERT INTO outbox (organization_id, kind, schema_version, entity_kind, entity_id, state, done_at)
+        SELECT o.id, 'x', 1, 'x', o.id, CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'done' END, now()
+        FROM organizations o, generate_series(1, 5000) n;
+    INSERT INTO audit_log (organization_id, at, actor_kind, actor_label, action, target_kind, target_id)
+        SELECT o.id, now() - n * interval '1 minute', 'user', 'a', 'x', 'host', 'h' || n % 500
+        FROM organizations o, generate_series(1, 5000) n;
+    INSERT INTO dead_letters (organization_id, signal, store, reason, item_count, content, content_format, state)
+        SELECT o.id, 'logs', 's', 'r', 1, 'c', 'f', 'dropped' FROM organizations o, generate_series(1, 3000) n;
+    INSERT INTO metric_series (organization_id, fingerprint, measurement, field, field_class)
+        SELECT o.id, decode(md5(n::text), 'hex'), 'cpu', 'usage', 'number'
+        FROM organizations o, generate_series(1, 5000) n;
+    INSERT INTO idempotency (organization_id, principal, route, key, fingerprint, expires_at)
+        SELECT o.id, 'p', 'r', n::text, 'f', now() FROM organizations o, generate_series(1, 5000) n;
+    ANALYZE;
+"""
+
+
+@contextmanager
+def plans_of(engine: Engine) -> Iterator[list[dict[str, object]]]:
+    """The plan of each statement that runs on the engine meanwhile, made just before it runs."""
+    plans: list[dict[str, object]] = []
+
+    def explain(connection, cursor, statement, parameters, context, executemany) -> None:
+        if not executemany and "set_config" not in statement:
+            plain = connection.connection.cursor()
+            plain.execute("EXPLAIN (FORMAT JSON) " + statement, parameters)
+            plans.append(plain.fetchone()[0][0]["Plan"])
+
+    event.listen(engine, "before_cursor_execute", explain)
+    try:
+        yield plans
+    finally:
+        event.remove(engine, "before_cursor_execute", explain)
+
+
+def scans(plan: dict[str, object]) -> Iterator[str]:
+    """Tables that are read from end to end."""
+    if plan["Node Type"] == "Seq Scan":
+        yield str(plan["Relation Name"])
+    for child in plan.get("Plans", ()):  # type: ignore[attr-defined]
+        yield from scans(child)
+
+
+@pytest.fixture
+def filled(own_database: Database, two_organizations: TwoOrganizations) -> TwoOrganizations:
+    own_database.run(FILL)
+    return two_organizations
+
+
+LATE = datetime(2030, 1, 1, tzinfo=UTC)
+READS: dict[str, Callable[[Context, UnitOfWork], object]] = {
+    "hosts": lambda ctx, uow: host_page(ctx, uow, limit=50, after="host-2"),
+    "hosts down": lambda ctx, uow: host_page(ctx, uow, limit=50, where=InventoryFilter(status=EntityStatus.DOWN)),
+    "hosts of env": lambda ctx, uow: host_page(ctx, uow, limit=50, where=InventoryFilter(environment="env-3")),
+    "services": lambda ctx, uow: service_page(ctx, uow, limit=50, after=("svc-2", uuid7(1))),
+    "audit": lambda ctx, uow: audit_page(ctx, uow, limit=50, after=(LATE, uuid7(1))),
+    "audit of target": lambda ctx, uow: audit_page(
+        ctx, uow, limit=50, where=AuditFilter(target_kind="host", target_id="h7")
+    ),
+    "dead letters": lambda ctx, uow: dead_letter_page(ctx, uow, limit=50, state="open"),
+    "idempotency": lambda ctx, uow: begin(ctx, uow, "r", "7", b"f"),
+    "series": lambda ctx, uow: known_fingerprints(uow, [bytes(16), bytes(range(16))]),
+    "sightings": lambda ctx, uow: record_sightings(
+        uow, [Sighting(f"host-{number}", f"svc-{number}", LATE) for number in range(1, 20)]
+    ),
+}
+
+
+def test_what_the_app_reads_often_is_found_by_index(
+    units: UnitsOfWork, app_engine: Engine, filled: TwoOrganizations
+) -> None:
+    ctx = context(filled.first)
+    found: dict[str, list[str]] = {}
+    for name, read in READS.items():
+        with plans_of(app_engine) as plans, units.organization(ctx.organization_id) as uow:
+            read(ctx, uow)
+        assert plans
+        found[name] = [table for plan in plans for table in scans(plan)]
+    assert found == {name: [] for name in READS}
+
+
+def test_what_workers_look_for_over_all_organizations_is_found_by_index(
+    system_units: SystemUnitsOfWork, worker_engine: Engine, filled: TwoOrganizations
+) -> None:
+    works: dict[str, Callable[[UnitOfWork], object]] = {
+        "claim": lambda uow: claim(uow, "w", limit=10),
+        "ring": lambda uow: claim(uow, "w", limit=1, outbox_id=OutboxId(uuid7(1))),
+        "due": lambda uow: take_due_for_ringing(uow, 20),
+    }
+    for name, work in works.items():
+        with plans_of(worker_engine) as plans, system_units.system() as uow:
+            work(uow)
+        assert plans
+        assert [table for plan in plans for table in scans(plan)] == [], name
+
+
+def test_a_query_without_an_index_would_be_seen(
+    units: UnitsOfWork, app_engine: Engine, own_database: Database, filled: TwoOrganizations
+) -> None:
+    own_database.run("DROP INDEX ix_audit_log_organization_id_at_id, ix_audit_log_organization_id_actor_id_at")
+    own_database.run(
+        "ALTER TABLE audit_log DROP CONSTRAINT pk_audit_log; DROP INDEX ix_audit_log_organization_id_target"
+    )
+    ctx = context(filled.first)
+    with plans_of(app_engine) as plans, units.organization(ctx.organization_id) as uow:
+        audit_page(ctx, uow, limit=50, after=(LATE, uuid7(1)))
+    assert list(scans(plans[0])) == ["audit_log"]
