@@ -109,10 +109,16 @@ def _event(raw: bytes, action: _Action, envelope: Envelope, event_id: str) -> Lo
 
 def _pairs(body: bytes, default_index: str) -> Iterator[tuple[_Action, bytes]]:
     lines = enumerate(body.split(b"\n"), start=1)
+    seen: dict[bytes, _Action] = {}
     for number, line in lines:
         text = line.strip()
         if text:
-            action = _action(text, number, default_index)
+            # Shippers that leave the ids to us send one and the same action for every document.
+            action = seen.get(text)
+            if action is None:
+                action = _action(text, number, default_index)
+                if action.client_id is None:
+                    seen[text] = action
             # A delete has no document. A document missing at the end of a cut body is an error of its item.
             document = b"" if action.name == "delete" else next(lines, (0, b""))[1]
             yield action, document.strip()
