@@ -9,4 +9,5 @@ pytest_plugins = [
     "fixtures.ingest",
     "fixtures.object_store",
     "fixtures.stores",
+    "fixtures.strata_up",
 ]

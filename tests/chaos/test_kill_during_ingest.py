@@ -1,11 +1,8 @@
 """kill -9 of the server, of PostgreSQL and of Valkey while telemetry comes in: what was acknowledged is there, once."""
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -16,16 +13,6 @@ from scenario.up import Up
 from waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[Up]:
-    data_dir = Path(tempfile.mkdtemp(prefix="strata-chaos-"))
-    running = Up(data_dir, tmp_path / "up.log")
-    running.start()
-    yield running
-    running.process.stop()
-    shutil.rmtree(data_dir, ignore_errors=True)
 
 
 @pytest.fixture

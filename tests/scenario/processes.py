@@ -34,14 +34,14 @@ class Process:
 
     def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path) -> None:
         self.arguments = arguments
-        self._environment = bare_environment(environment)
+        self.environment = bare_environment(environment)
         self._log_path = log
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self._log_path.open("ab") as log:
             self._popen = subprocess.Popen(
-                [str(STRATA), *self.arguments], env=self._environment, stdout=log, stderr=log, start_new_session=True
+                [str(STRATA), *self.arguments], env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
 
     @property

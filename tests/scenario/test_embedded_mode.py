@@ -1,10 +1,5 @@
 """`strata up` on embedded stores, as somebody has it who typed `make up`."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import httpx
 import psutil
 import pytest
@@ -15,22 +10,6 @@ from scenario.processes import command, free_port
 from scenario.up import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("scenario-embedded"), pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="strata-up-"))
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture
-def up(data_dir: Path, tmp_path: Path) -> Iterator[Up]:
-    running = Up(data_dir, tmp_path / "up.log")
-    running.start()
-    yield running
-    if running.process.is_alive():
-        assert running.process.stop() == 0, running.process.log()[-4000:]
 
 
 def test_the_thin_path_from_a_point_to_a_signed_page(up):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
+from strata_core.observing.tracing import TRACER
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import ConflictError, NotFoundError, StoreRefusedError, StoreUnavailableError
 
@@ -28,6 +29,7 @@ class Breaker:
         self, store: str, clock: Clock, *, failures_to_open: int = 5, open_s: float = 5.0, max_open_s: float = 60.0
     ) -> None:
         self._store = store
+        self._span_name = f"store {store}"
         self._clock = clock
         self._failures_to_open = failures_to_open
         self._first_open_s = open_s
@@ -85,7 +87,8 @@ class Breaker:
         epoch = self._enter()
         began_s = self._clock.monotonic_s()
         try:
-            yield
+            with TRACER.start_as_current_span(self._span_name):
+                yield
         except StoreUnavailableError:
             self._failed(epoch)
             raise

@@ -72,7 +72,7 @@ class Relational:
 @contextmanager
 def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) -> Iterator[Relational]:
     clock = SystemClock()
-    breaker = Breaker("postgresql", clock)
+    breaker = Breaker("postgres", clock)
     keyring = open_keyring(settings)
     with ExitStack() as stack:
         app = open_engine(urls.relational.app.get_secret_value(), role=APP, application="strata-app")

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
     outbound_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
-    traces_endpoint: str | None = None
+    traces_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
 
     @field_validator(*SCHEMES)
     @classmethod

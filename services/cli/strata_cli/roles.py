@@ -6,9 +6,9 @@ import structlog
 from fastapi import FastAPI
 
 from strata_api.bootstrap import build_api
+from strata_cli.observing import observed
 from strata_cli.runtime import shared_stores
 from strata_cli.serving import Listener, serve
-from strata_core.observing.logging import configure_logging
 from strata_ingest.bootstrap import build_ingest
 from strata_stores.settings import Settings, refuse_embedded
 from strata_workers.bootstrap import build_worker, probe_app
@@ -19,16 +19,14 @@ _ALL_STORES: Final = ("relational_url", "redis_url", "metrics_url", "logs_url")
 
 def run_api(settings: Settings) -> None:
     refuse_embedded(settings, (*_ALL_STORES, "archive_url"), "api")
-    configure_logging(settings.log_level, settings.log_format)
-    with shared_stores(settings, with_system=False) as stores:
+    with observed(settings, "api"), shared_stores(settings, with_system=False) as stores:
         _serve("API", build_api(stores, settings), settings, settings.api_port)
 
 
 def run_ingest(settings: Settings) -> None:
     """Accepts and spools, and drains its own spool into the stores."""
     refuse_embedded(settings, ("relational_url", "metrics_url", "logs_url"), "ingest")
-    configure_logging(settings.log_level, settings.log_format)
-    with shared_stores(settings, with_system=True) as stores:
+    with observed(settings, "ingest"), shared_stores(settings, with_system=True) as stores:
         ingest = build_ingest(stores, settings)
         try:
             ingest.start()
@@ -41,8 +39,7 @@ def run_ingest(settings: Settings) -> None:
 def run_worker(settings: Settings, probe_port: int) -> None:
     """Its probes and figures are on a port of their own: it has no other."""
     refuse_embedded(settings, _ALL_STORES, "worker")
-    configure_logging(settings.log_level, settings.log_format)
-    with shared_stores(settings, with_system=True) as stores:
+    with observed(settings, "worker"), shared_stores(settings, with_system=True) as stores:
         worker = build_worker(stores, settings)
         try:
             worker.start()

@@ -7,10 +7,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from strata_api.bootstrap import build_api
+from strata_cli.observing import observed
 from strata_cli.rendering import err
 from strata_cli.runtime import Runtime, owned_runtime
 from strata_cli.serving import Listener, serve
-from strata_core.observing.logging import configure_logging
 from strata_datamodel.health import StoreHealth
 from strata_ingest.bootstrap import build_ingest
 from strata_stores.embedded.supervisor import EmbeddedServers
@@ -22,8 +22,7 @@ log = structlog.get_logger(__name__)
 
 def run_up(settings: Settings) -> None:
     """Returns after a clean stop."""
-    configure_logging(settings.log_level, settings.log_format)
-    with owned_runtime(settings, "strata up") as runtime, ExitStack() as stack:
+    with observed(settings, "up"), owned_runtime(settings, "strata up") as runtime, ExitStack() as stack:
         registry = CollectorRegistry()
         worker = build_worker(runtime.stores, settings, registry)
         ingest = build_ingest(runtime.stores, settings)
