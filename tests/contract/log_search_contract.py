@@ -124,6 +124,14 @@ class LogSearchContract(LogSubjects):
         search = log_search(acme, Text("line"), order=order, limit=limit)
         assert all_pages(log_store, search) == expected_events(search, events)
 
+    @pytest.mark.parametrize("order", SortOrder)
+    def test_paging_is_in_order_where_the_times_of_days_overlap(self, log_store, acme, order):
+        days = ["2026-09-19", "2026-09-20", "2026-09-21"]
+        events = [log_event(f"line {n}", BASE + n // 2, day=days[n * 7 % 3]) for n in range(40)]
+        stored(log_store, acme, *events)
+        search = log_search(acme, order=order, limit=4)
+        assert all_pages(log_store, search) == expected_events(search, events)
+
     def test_events_that_arrive_between_pages_move_nothing(self, log_store, acme):
         events = [log_event(f"line {n}", BASE + n) for n in range(10)]
         stored(log_store, acme, *events)

@@ -34,7 +34,7 @@ class _CommitGroup:
 
     is_over: bool = False
     error: str = ""
-    ids: set[tuple[OrganizationId, EventId]] = field(default_factory=set)
+    ids: dict[OrganizationId, set[EventId]] = field(default_factory=dict)
 
 
 class DayIndex:
@@ -46,12 +46,15 @@ class DayIndex:
         self._writer_heap_bytes = writer_heap_bytes
         self._adding = threading.Lock()
         self._committing = threading.Lock()
+        self._reloading = threading.Lock()
+        self._commits = 0
+        self._commits_seen = 0
         self._writer: tantivy.IndexWriter | None = None
         self._group = _CommitGroup()
         self._is_closed = False
         with reported(day):
             self._index = tantivy.Index.open(str(path))
-            # Reloaded by us after each commit: the default policy has a thread an index that polls.
+            # Reloaded by us: the default policy has a thread an index that polls.
             self._index.config_reader("manual")
             self._index.reload()
             searcher = self._index.searcher()
@@ -65,6 +68,14 @@ class DayIndex:
 
     def searcher(self) -> tantivy.Searcher:
         """A view of what is committed, unmoved by later writes."""
+        # Reloading costs as much as a small commit, so it is done for a reader and not after each commit.
+        wanted = self._commits
+        if self._commits_seen < wanted:
+            with self._reloading:
+                if self._commits_seen < wanted:
+                    seen = self._commits
+                    self._index.reload()
+                    self._commits_seen = seen
         return self._index.searcher()
 
     def write(self, organization_id: OrganizationId, events: Sequence[tuple[LogEvent, bytes]]) -> None:
@@ -87,7 +98,7 @@ class DayIndex:
     def delete_organization(self, organization_id: OrganizationId) -> None:
         with self._committing, self._adding, reported(self.day):
             _raise_for(self._commit())
-            if self._index.searcher().doc_freq(ORGANIZATION, str(organization_id)):
+            if self.searcher().doc_freq(ORGANIZATION, str(organization_id)):
                 with self._losing_all_on_error():
                     self._open_writer().delete_documents_by_term(ORGANIZATION, str(organization_id))
                 _raise_for(self._commit())
@@ -116,12 +127,11 @@ class DayIndex:
     ) -> None:
         writer = self._open_writer()
         stored = self._stored_among(organization_id, ids)
-        pending = self._group.ids
+        pending = self._group.ids.setdefault(organization_id, set())
         for event_id, document in zip(ids, documents, strict=True):
-            if event_id in stored or (organization_id, event_id) in pending:
-                continue
-            writer.add_document(document)
-            pending.add((organization_id, event_id))
+            if event_id not in stored and event_id not in pending:
+                writer.add_document(document)
+                pending.add(event_id)
         self._greatest_id = max(self._greatest_id, *ids)
 
     def _stored_among(self, organization_id: OrganizationId, ids: Sequence[EventId]) -> set[EventId]:
@@ -129,7 +139,7 @@ class DayIndex:
         suspects = [event_id for event_id in ids if event_id <= self._greatest_id]
         if not suspects:
             return set()
-        searcher = self._index.searcher()
+        searcher = self.searcher()
         query = events_with_ids(organization_id, [low for _, low in suspects])
         possible = matching(searcher, query)
         if not possible:
@@ -153,7 +163,7 @@ class DayIndex:
         try:
             if self._writer is not None:
                 self._writer.commit()
-                self._index.reload()
+                self._commits += 1
         except (ValueError, OSError, RuntimeError) as error:
             group.error = f"the index of {self.day}: {error}"
             # A writer that failed once cannot be trusted with the next commit.
