@@ -1,0 +1,1 @@
+"""The denominators: stores fed in a process of their own, with nothing of Strata around them."""

@@ -1,0 +1,71 @@
+"""What `bench/run.py` understands."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from bench.cores import Cores
+from bench.failure import BenchError
+from bench.figures import Row, RowResult
+from bench.harness import Plan
+from bench.machine import machine_facts
+from bench.report import facts, save, table
+from bench.rows import allocator, ingest_bulk, ingest_line_protocol
+
+ROWS: Final[dict[str, Row]] = {row.name: row for row in (ingest_line_protocol.ROW, ingest_bulk.ROW, allocator.ROW)}
+_REPEATS: Final = 5
+_QUICK_SCALE: Final = 0.2
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(words)
+    if asked.list:
+        for row in ROWS.values():
+            print(f"{row.name:<24}{row.title}")
+        return 0
+    repeats = asked.repeats or (1 if asked.quick else _REPEATS)
+    plan = Plan(Cores.found(), repeats, _QUICK_SCALE if asked.quick else 1.0)
+    known = machine_facts(plan.cores)
+    print("\n".join(facts(known)))
+    results: list[RowResult] = []
+    try:
+        for name in asked.row or ROWS:
+            results.append(_measured(ROWS[name], plan))
+            print(table(results[-1]), flush=True)
+    except BenchError as error:
+        print(f"\nNOT VALID: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+    print(f"\n{save(known, results, is_quick=asked.quick)}")
+    return 0
+
+
+def _measured(row: Row, plan: Plan) -> RowResult:
+    result = RowResult(row)
+    for repeat in range(plan.repeats):
+        print(f"{row.name}: repeat {repeat + 1} of {plan.repeats}", file=sys.stderr, flush=True)
+        result.samples.append(row.measure(plan, repeat))
+    return result
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bench/run.py",
+        description="Ratio benchmarks. Each repeat starts a fresh Strata on one core, sends to it from another, checks"
+        " that all of it came back exactly once, and feeds the same data to the bare store.",
+    )
+    parser.add_argument("--row", action="append", choices=tuple(ROWS), help="only this row; may be given again")
+    parser.add_argument("--quick", action="store_true", help="one repeat, a fifth of the data: does it work?")
+    parser.add_argument("--repeats", type=_at_least_one, help=f"how often each row is measured ({_REPEATS})")
+    parser.add_argument("--list", action="store_true", help="the rows, and nothing else")
+    return parser
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

@@ -1,0 +1,1 @@
+"""What is sent: bodies built from counters alone, so that what must come back can be computed."""
