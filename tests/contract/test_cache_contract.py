@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from faults.kinds import BlackHole, CutReply, Latency, Refuse
+from faults.kinds import Bandwidth, BlackHole, CutReply, Latency, Refuse
 from faults.proxy import FaultProxy
 from fixtures.fault_proxies import MakeProxy
 from strata_core.ports.cache import Cache
@@ -206,8 +206,32 @@ def test_an_invalidation_that_met_a_dead_server_is_made_up_for(
     proxy.set(Refuse())
     far_cache.invalidate(organization, "dashboards")
     proxy.heal()
-    eventually(lambda: far_cache.health().is_ready and not far_cache._unsent)
+    eventually(lambda: far_cache.get(organization, "profiles", "any") is None and not far_cache._unsent)
     assert redis_cache.get(organization, "dashboards", "one") is None
+
+
+def test_a_value_read_when_the_generation_was_unknown_is_not_stored(
+    far_cache: RedisCache, proxy: FaultProxy, organization: OrganizationId
+) -> None:
+    eventually(lambda: _stores(far_cache, organization))
+    proxy.set(Refuse())
+    assert far_cache.get(organization, "dashboards", "two") is None
+    proxy.heal()
+    eventually(lambda: far_cache.health().is_ready)
+    far_cache.put(organization, "dashboards", "two", b"may be from before an invalidation", 60)
+    assert far_cache.get(organization, "dashboards", "two") is None
+
+
+def test_a_server_that_trickles_counts_as_down(
+    far_cache: RedisCache, proxy: FaultProxy, organization: OrganizationId, redis_cache: RedisCache
+) -> None:
+    redis_cache.put(organization, "dashboards", "one", bytes(20_000), 60)
+    eventually(lambda: _stores(far_cache, organization))
+    redis_cache.put(organization, "dashboards", "one", bytes(20_000), 60)
+    proxy.set(Bandwidth(bytes_per_s=20_000))
+    before = far_cache.failures_total
+    assert far_cache.get(organization, "dashboards", "one") is None
+    assert far_cache.failures_total == before + 1
 
 
 def test_a_server_killed_in_mid_use_comes_back_without_a_restart_of_ours(embedded_directory: Path) -> None:

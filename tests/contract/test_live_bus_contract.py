@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from faults.kinds import BlackHole, Refuse, Reset
+from faults.kinds import BlackHole, Latency, Refuse, Reset
 from fixtures.fault_proxies import MakeProxy
 from strata_core.ports.live_bus import LiveBus
 from strata_datamodel.ids import OrganizationId
@@ -137,3 +137,15 @@ def test_subscribing_while_the_server_is_down_works_once_it_is_back(
         eventually(is_heard)
         assert subscription.lost_total >= 1
     bus.close()
+
+
+def test_whoever_has_subscribed_hears_what_is_published_from_then_on(
+    fault_proxy: MakeProxy, embedded_valkey: EmbeddedValkey, organization: OrganizationId, redis_bus: RedisLiveBus
+) -> None:
+    proxy = fault_proxy(Path(embedded_valkey.socket_path))
+    proxy.set(Latency(to_store_s=0.3))
+    far_bus = RedisLiveBus(f"redis://{proxy.address}", SystemClock(), **TIMEOUTS)
+    with far_bus.subscribe(organization, "alerts") as subscription:
+        redis_bus.publish(organization, "alerts", b"at once")
+        assert subscription.next(PATIENCE_S) == b"at once"
+    far_bus.close()

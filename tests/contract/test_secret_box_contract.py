@@ -107,6 +107,8 @@ def test_a_data_key_moved_to_another_organization_or_version_opens_nothing(
     assert refuses(thief, replace(PLACE, organization_id=OTHER_ORGANIZATION), sealed)
     assert refuses(thief, PLACE, sealed[:4] + b"\2" + sealed[5:])
     assert thief.open(PLACE, sealed) == SECRET
+    with pytest.raises(DeniedError):
+        thief.seal(PLACE, SECRET)
 
 
 def test_without_the_right_wrapping_key_nothing_opens(box: AesGcmSecretBox, keys: MemoryDataKeys) -> None:

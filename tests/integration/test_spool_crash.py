@@ -146,6 +146,15 @@ def test_a_failed_fsync_fails_the_append_and_the_next_goes_to_a_new_file(tmp_pat
     assert bodies_after_restart(spool, tmp_path) == [b"before", b"after"]
 
 
+def test_a_failed_append_stays_away_over_a_restart_right_after_it(tmp_path: Path, disk: FailingDisk) -> None:
+    spool = spool_on(disk, tmp_path)
+    put(spool, b"before")
+    disk.fails_sync = True
+    with pytest.raises(StoreUnavailableError):
+        put(spool, b"lost")
+    assert bodies_after_restart(spool, tmp_path) == [b"before"]
+
+
 def test_nothing_is_written_behind_a_rest_that_could_not_be_cut_off(tmp_path: Path, disk: FailingDisk) -> None:
     spool = spool_on(disk, tmp_path)
     put(spool, b"before")
@@ -208,6 +217,19 @@ def test_segments_an_owner_had_no_time_to_delete_go_at_the_next_opening(tmp_path
     assert len(segment_paths(tmp_path)) == 1
     assert again.acknowledged == 39
     assert again.depth().records == 1
+    again.close()
+
+
+def test_a_lost_cursor_forgets_no_more_than_what_is_still_on_disk(tmp_path: Path, disk: FailingDisk) -> None:
+    spool = spool_on(disk, tmp_path)
+    put(spool, *(b"x" * 1000 for _ in range(40)))
+    spool.acknowledge(30)
+    first = int(segment_paths(tmp_path)[0].name.split(".")[0])
+    spool.close()
+    (tmp_path / "cursor").unlink()
+    again = spool_on(disk, tmp_path)
+    assert 0 < again.acknowledged == first - 1 <= 30
+    assert [record.position.sequence for record in read_all(again)] == list(range(first, 41))
     again.close()
 
 

@@ -145,6 +145,23 @@ def test_junk_between_records_is_stepped_over(filled: dict[str, bytes], junk: by
         spool.close()
 
 
+def test_whole_records_that_do_not_belong_there_are_stepped_over(filled: dict[str, bytes], tmp_path: Path) -> None:
+    """Blocks of an older time, or of another spool, are valid records in the wrong place."""
+    fill(tmp_path / "foreign")
+    foreign = segment_paths(tmp_path / "foreign")[0].read_bytes()
+    where = spans(filled, tmp_path)
+    stale_file, start, end = where[1]
+    stale = filled[stale_file][start:end]
+    for extra in (stale, foreign):
+        file, at, _ = where[12]
+        restore(filled | {file: filled[file][:at] + extra + filled[file][at:]}, tmp_path)
+        spool = open_spool(tmp_path)
+        records = read_all(spool)
+        assert sequences(records) == list(range(1, LAST + 1))
+        assert_true_copies(records)
+        spool.close()
+
+
 def test_damage_found_while_running_is_skipped_and_counted_once(tmp_path: Path) -> None:
     fill(tmp_path)
     spool = open_spool(tmp_path)
