@@ -29,6 +29,7 @@ lint: $(STAMP) ## ruff, mypy strict, import contracts, project rules
 	@$(RUN)/lint-imports --no-cache >.cache-lint-imports 2>&1 || { cat .cache-lint-imports; rm -f .cache-lint-imports; exit 1; }
 	@rm -f .cache-lint-imports
 	@$(RUN)/python tools/project_rules.py
+	@$(RUN)/python tools/openapi.py --check
 
 fmt: $(STAMP) ## format and apply safe fixes
 	@$(RUN)/ruff check --quiet --fix-only .
