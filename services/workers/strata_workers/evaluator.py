@@ -39,7 +39,7 @@ class Evaluator:
         if done.opened or done.resolved or failure:
             log.info(
                 "rule_evaluated",
-                organization=str(organization_id),
+                organization_id=str(organization_id),
                 rule=str(due.rule.rule_id),
                 result=done.result,
                 opened=done.opened,

@@ -53,7 +53,7 @@ class Sender:
         self._deliveries.labels(delivery.status, delivery.reason).inc()
         log.info(
             "notification_attempted",
-            organization=str(item.organization_id),
+            organization_id=str(item.organization_id),
             notification=str(item.notification_id),
             attempt=item.attempts,
             state=state,

@@ -11,7 +11,7 @@ from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag, is_unchanged
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
-from strata_api.schemas import Page, Sent, Shown, Text
+from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.alerting.commands import create_rule, delete_rule, replace_rule
 from strata_core.alerting.drafts import RuleDraft
 from strata_core.alerting.queries import rule, rules
@@ -72,12 +72,12 @@ class RuleOut(Shown):
     labels: dict[str, str]
     for_s: int
     interval_s: int
-    last_evaluated_at: str | None
+    last_evaluated_at: Instant | None
     last_result: str | None = Field(description="ok, firing, no_data or error; null before the first evaluation.")
     last_error: str | None
     version: int
-    created_at: str
-    updated_at: str
+    created_at: Instant
+    updated_at: Instant
 
 
 def _draft(body: RuleForm) -> RuleDraft:

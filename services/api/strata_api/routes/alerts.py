@@ -9,7 +9,7 @@ from pydantic import Field
 
 from strata_api.deps import Access, requires
 from strata_api.paging import Paged
-from strata_api.schemas import Page, Shown
+from strata_api.schemas import Instant, Page, Shown
 from strata_core.alerting.commands import acknowledge_alert, resolve_alert
 from strata_core.alerting.queries import alert, alert_page
 from strata_datamodel.ids import AlertId, RuleId
@@ -31,10 +31,10 @@ class AlertOut(Shown):
     description: str
     value: float | None
     threshold: float | None
-    started_at: str
-    acknowledged_at: str | None
+    started_at: Instant
+    acknowledged_at: Instant | None
     acknowledged_by: str | None
-    resolved_at: str | None
+    resolved_at: Instant | None
     resolved_by: str | None
     version: int
 

@@ -11,7 +11,7 @@ from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
-from strata_api.schemas import Page, Sent, Shown, Text
+from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.notifying.queries import notification_page
 from strata_core.notifying.webhooks import (
     WebhookDraft,
@@ -45,8 +45,8 @@ class WebhookOut(Shown):
     is_enabled: bool
     event_kinds: list[str]
     version: int
-    created_at: str
-    updated_at: str
+    created_at: Instant
+    updated_at: Instant
 
 
 class WebhookMade(WebhookOut):
@@ -59,12 +59,12 @@ class NotificationOut(Shown):
     event_kind: str
     state: str
     attempts: int
-    due_at: str
+    due_at: Instant
     last_reason: str | None
     last_detail: str | None
     http_status: int | None
-    sent_at: str | None
-    created_at: str
+    sent_at: Instant | None
+    created_at: Instant
 
 
 def _tag(document: dict[str, object]) -> str:
