@@ -67,9 +67,10 @@ class TestFaults(LogSubjects):
 
     @pytest.mark.parametrize("fault", [BlackHole(), Refuse(), Reset(), CutReply()])
     def test_every_call_fails_within_its_time(self, new_store, proxy, acme, fault):
+        straight = new_store()
+        straight.prepare()
+        stored(straight, acme, log_event())
         store = new_store(url_of(proxy), query_timeout_s=0.2, write_timeout_s=0.5)
-        store.prepare()
-        stored(store, acme, log_event())
         proxy.set(fault)
         calls = [
             lambda: store.write(log_batch(acme, log_event())),
