@@ -1,4 +1,4 @@
-"""Writes into a DuckDB metric store until files may not grow any more, makes room, and goes on. Prints what came of it."""
+"""Writes into a DuckDB metric store until files may not grow, makes room, and goes on. Prints what came of it."""
 
 import json
 import resource

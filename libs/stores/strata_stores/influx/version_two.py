@@ -27,7 +27,8 @@ from strata_stores.influx.transport import STORE
 
 _EARLIEST: Final = datetime(1678, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)
-_GONE_ON: Final = (401, 403, 404)
+_NOT_FOUND: Final = 404
+_GONE_ON: Final = (401, 403, _NOT_FOUND)
 
 
 class VersionTwo:
@@ -47,7 +48,7 @@ class VersionTwo:
         with self._client() as client:
             buckets = client.buckets_api()
             wanted_s = 0 if retention is None else int(retention.total_seconds())  # 0 keeps for ever
-            bucket = buckets.find_bucket_by_name(self._bucket)
+            bucket = _found(buckets, self._bucket)
             if bucket is None:
                 rules = BucketRetentionRules(type="expire", every_seconds=wanted_s)
                 bucket = buckets.create_bucket(bucket_name=self._bucket, retention_rules=rules, org=self._organization)
@@ -89,6 +90,17 @@ class VersionTwo:
             raise StoreUnavailableError(STORE, f"answered {error.status}: {error.reason}") from error
         except (InfluxDBError, urllib3.exceptions.HTTPError, OSError) as error:
             raise StoreUnavailableError(STORE, f"did not answer: {type(error).__name__}") from error
+
+
+def _found(buckets: BucketsApi, name: str) -> Bucket | None:
+    """A bucket that is not there is an empty list or a 404, depending on the version."""
+    try:
+        bucket: Bucket | None = buckets.find_bucket_by_name(name)
+    except ApiException as error:
+        if error.status != _NOT_FOUND:
+            raise
+        return None
+    return bucket
 
 
 def _lengthen(buckets: BucketsApi, bucket: Bucket, wanted_s: int) -> None:
