@@ -148,7 +148,7 @@ def test_junk_between_records_is_stepped_over(filled: dict[str, bytes], junk: by
 def test_whole_records_that_do_not_belong_there_are_stepped_over(filled: dict[str, bytes], tmp_path: Path) -> None:
     """Blocks of an older time, or of another spool, are valid records in the wrong place."""
     fill(tmp_path / "foreign")
-    foreign = segment_paths(tmp_path / "foreign")[0].read_bytes()
+    foreign = segment_paths(tmp_path / "foreign")[-1].read_bytes()
     where = spans(filled, tmp_path)
     stale_file, start, end = where[1]
     stale = filled[stale_file][start:end]
