@@ -13,7 +13,7 @@ from strata_stores.postgres.roles import APP
 def test_a_migrated_database_is_ready(app_engine: Engine) -> None:
     health = relational_health(app_engine, SystemClock())
     assert health.is_ready, health.detail
-    assert health.version.startswith("18")
+    assert int(health.version.split(".")[0]) >= 15
     assert health.latency_ms is not None
 
 

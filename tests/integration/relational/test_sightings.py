@@ -149,6 +149,34 @@ def test_writers_that_bring_in_the_same_make_one_of_each_and_nobody_fails(
     assert {host.last_seen_at for host in hosts} == {T0 + timedelta(minutes=2)}
 
 
+def test_new_hosts_in_opposite_orders_do_not_deadlock(units: UnitsOfWork, ctx: Context) -> None:
+    created: list[int] = []
+    start = threading.Barrier(2, timeout=10)
+
+    def run(step: int) -> None:
+        sightings = [Sighting(f"host-{number}", None, T0) for number in range(2_000)][::step]
+        start.wait()
+        created.append(see(units, ctx, *sightings).hosts_created)
+
+    threads = [threading.Thread(target=run, args=(step,)) for step in (1, -1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(created) == [0, 2_000]
+
+
+def test_a_host_that_somebody_edits_does_not_hold_telemetry_up(units: UnitsOfWork, ctx: Context) -> None:
+    """Waiting would end in a lock time-out, which raises."""
+    see(units, ctx, Sighting("web-1", None, T0), Sighting("web-2", None, T0))
+    edited = found(units, ctx)[0][0]
+    later = T0 + timedelta(hours=1)
+    with units.organization(ctx.organization_id) as editor:
+        replace_host(ctx, editor, edited.id, HostDraft("web-1"), version=1)
+        see(units, ctx, Sighting("web-1", None, later), Sighting("web-2", None, later))
+    assert [host.last_seen_at for host in found(units, ctx)[0]] == [T0, later]
+
+
 def test_what_a_person_may_not_write_telemetry_may_not_either(units: UnitsOfWork, ctx: Context) -> None:
     odd = [
         Sighting("", "s", T0),
