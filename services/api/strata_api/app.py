@@ -9,9 +9,10 @@ from strata_api.errors import install_error_handlers
 from strata_api.middleware.bodies import BodyLimits
 from strata_api.middleware.request_context import RequestContext
 from strata_api.middleware.security_headers import SecurityHeaders
+from strata_api.middleware.time_limit import TimeLimit
 from strata_api.openapi import install_openapi
 from strata_api.routes import ROUTERS
-from strata_datamodel.limits import API_BODY_BYTES, BODY_TIMEOUT_S
+from strata_datamodel.limits import API_BODY_BYTES, BODY_TIMEOUT_S, REQUEST_TIMEOUT_S
 
 _DESCRIPTION: Final = (
     "Metrics, logs, alerts and on-call for many organizations. Errors are RFC 9457 problems with a stable `code`; "
@@ -20,7 +21,11 @@ _DESCRIPTION: Final = (
 
 
 def create_app(
-    deps: ApiDeps, *, body_limit_bytes: int = API_BODY_BYTES, body_timeout_s: float = BODY_TIMEOUT_S
+    deps: ApiDeps,
+    *,
+    body_limit_bytes: int = API_BODY_BYTES,
+    body_timeout_s: float = BODY_TIMEOUT_S,
+    request_timeout_s: float = REQUEST_TIMEOUT_S,
 ) -> FastAPI:
     app = FastAPI(
         title="Strata",
@@ -39,6 +44,7 @@ def create_app(
     install_openapi(app)
     # The one added last is outermost.
     app.add_middleware(BodyLimits, limit_bytes=body_limit_bytes, timeout_s=body_timeout_s)
+    app.add_middleware(TimeLimit, timeout_s=body_timeout_s + request_timeout_s)
     app.add_middleware(RequestContext, clock=deps.clock, figures=deps.figures)
     app.add_middleware(SecurityHeaders)
     return app
