@@ -130,7 +130,7 @@ def test_organizations_do_not_see_each_other(archive: Archive) -> None:
         *("", "/", "/a", "a/", "a//b", ".", "..", "a/..", "../x", "a/./b", "...", f"../{THEIRS}/same", "%2e%2e/x"),
         *("a\0b", "a\nb", "a\\b", "a b", "a#1", "\N{SNOWMAN}", "x" * 201, "/".join("x" * 100 for _ in range(9))),
     ],
-    ids=lambda key: f"{len(key)}-{ascii(key)[1:13]}",  # no id of this process: workers must name tests alike
+    ids=lambda key: f"{len(key)}-{ascii(key)[1:4]}",  # no id of this process: workers must name tests alike
 )
 def test_bad_keys_are_refused_everywhere(archive: Archive, key: str) -> None:
     for call in (archive.get, archive.delete, archive.stream):
