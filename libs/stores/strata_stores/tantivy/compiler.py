@@ -11,12 +11,15 @@ from strata_datamodel.logs import And, FieldIs, LogFilter, MatchAll, Not, Or, Te
 from strata_stores.tantivy.schema import ATTRIBUTES, FIELD_TYPES, ID_LOW, ORGANIZATION, SCHEMA, TIMESTAMP, WORDS
 
 
-def events_between(organization_id: OrganizationId, where: LogFilter, from_ns: int, to_ns: int) -> Query:
+def events_that_match(organization_id: OrganizationId, where: LogFilter) -> Query:
+    return of_organization(organization_id, _compiled(where))
+
+
+def within(from_ns: int, to_ns: int) -> Query:
     """from_ns <= timestamp < to_ns."""
-    in_time = Query.range_query(
+    return Query.range_query(
         SCHEMA, TIMESTAMP, FIELD_TYPES[TIMESTAMP], from_ns, to_ns, include_lower=True, include_upper=False
     )
-    return of_organization(organization_id, in_time, _compiled(where))
 
 
 def events_with_ids(organization_id: OrganizationId, low_halves: list[int]) -> Query:

@@ -10,9 +10,9 @@ from strata_core.ports.clock import Clock
 from strata_datamodel.errors import DeadlineError
 from strata_datamodel.limits import LOG_PAGE_BYTES, LOG_TOTAL_COUNTED
 from strata_datamodel.logs import LogCursor, LogEvent, LogPage, LogSearch, LogTotal, SortOrder
-from strata_stores.tantivy.compiler import events_between
+from strata_stores.tantivy.compiler import events_that_match, narrowed, within
 from strata_stores.tantivy.day_index import Bounds, DayIndex
-from strata_stores.tantivy.paging import first_documents
+from strata_stores.tantivy.paging import Keyed, first_documents
 from strata_stores.tantivy.reading import matching
 from strata_stores.tantivy.schema import DOCUMENT, order_of
 from strata_stores.tantivy.trouble import reported
@@ -34,7 +34,8 @@ class DaySearch:
         self._clock = clock
         self._timeout_s = timeout_s
         self._deadline_s = clock.monotonic_s() + timeout_s
-        self._query = events_between(search.organization_id, search.where, search.from_ns, search.to_ns)
+        self._at_any_time = events_that_match(search.organization_id, search.where)
+        self._in_time = narrowed(self._at_any_time, within(search.from_ns, search.to_ns))
         self._is_descending = search.order is SortOrder.DESC
         after = search.after
         self._after = None if after is None else order_of(after.timestamp_ns, after.event_id)
@@ -72,14 +73,27 @@ class DaySearch:
 
     def _search_day(self, day: DayIndex, *, wants_documents: bool, wants_count: bool) -> None:
         searcher = day.searcher()
+        query = self._query_for(day)
+        top: Keyed = []
+        if wants_documents:
+            top = first_documents(searcher, query, self._wanted, descending=self._is_descending, after=self._after)
         if wants_count:
-            self._total += matching(searcher, self._query)
-        if not wants_documents:
-            return
-        top = first_documents(searcher, self._query, self._wanted, descending=self._is_descending, after=self._after)
+            has_all = wants_documents and self._after is None and len(top) < self._wanted
+            self._total += len(top) if has_all else matching(searcher, query)
         self._found += [_Found(key, day.day, searcher, address) for key, address in top]
         self._found.sort(key=lambda found: found.key, reverse=self._is_descending)
         del self._found[self._wanted :]
+
+    def _query_for(self, day: DayIndex) -> tantivy.Query:
+        """Where a whole day is inside the time range, looking at each event's time is half of the work.
+
+        The bounds are read after the searcher was made: whatever it sees was inside the bounds by then.
+        """
+        bounds = day.bounds
+        is_inside = (
+            bounds is not None and self._search.from_ns <= bounds.earliest_ns and bounds.latest_ns < self._search.to_ns
+        )
+        return self._at_any_time if is_inside else self._in_time
 
     def _fetched(self) -> LogPage:
         items: list[LogEvent] = []
