@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories.envelopes import OTHER_ORGANIZATION, envelope
+from fakes.unsynced_disk import UnsyncedDisk
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.spooling import SpoolRecord
 from strata_stores.clock import SystemClock
@@ -19,7 +20,7 @@ LAST = 30
 
 
 def open_spool(directory: Path) -> FileSpool:
-    return FileSpool(directory, SystemClock(), segment_bytes=2_000, min_free_bytes=0)
+    return FileSpool(directory, SystemClock(), segment_bytes=2_000, min_free_bytes=0, disk=UnsyncedDisk())
 
 
 def body(number: int) -> bytes:

@@ -1,10 +1,13 @@
 """How far the reader is, in two slots written in turn: a torn write leaves the other slot."""
 
+import contextlib
 import os
 import struct
 import zlib
 from pathlib import Path
 from typing import Final
+
+from strata_stores.spool.disk import Disk
 
 _VALUE: Final = struct.Struct("<Q")
 _SLOT: Final = struct.Struct("<QI")
@@ -14,7 +17,8 @@ class Cursor:
     """Not fsynced at each move: the page cache survives a killed process, and after a power cut the reader sees some
     records again, which the contract allows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disk: Disk) -> None:
+        self._disk = disk
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         raw = os.pread(self._fd, 2 * _SLOT.size, 0)
         if not raw:
@@ -31,10 +35,9 @@ class Cursor:
         self.value = value
 
     def close(self) -> None:
-        try:
-            os.fsync(self._fd)
-        finally:
-            os.close(self._fd)
+        with contextlib.suppress(OSError):  # nothing is lost but the newest moves
+            self._disk.sync(self._fd)
+        os.close(self._fd)
 
 
 def _decode(raw: bytes) -> int:

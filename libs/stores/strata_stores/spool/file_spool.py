@@ -73,7 +73,7 @@ class FileSpool:
             identity = load_identity(
                 directory, clock.now_ns() // 1_000_000, has_segments=bool(segment_paths(directory))
             )
-            cursor = Cursor(directory / "cursor")
+            cursor = Cursor(directory / "cursor", self._disk)
             undo.callback(cursor.close)
             recovered = recover(directory, identity.marker, cursor.value, self._disk)
             undo.pop_all()
