@@ -10,7 +10,9 @@ from bench.load import Load, Sent
 from bench.server import Server
 
 DRAIN_S: Final = 300.0
-_IDLE_S: Final = 1.0
+_LOOK_S: Final = 1.0
+_REST_S: Final = 60.0
+_REST_SHARE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Ingested:
     """What it took to have `items` in the store. `accept_*` is what it had taken when the last body was acknowledged:
-    a writer that works meanwhile is in it."""
+    a writer that works meanwhile is in it. `settling_cpu_s`, of the server and its children, is what went on after the
+    warm-up's items were in their store: new hosts are told to whoever waits for them. `idle_cpu_share` comes after."""
 
     items: int
     sent: Sent
@@ -37,6 +40,7 @@ class Ingested:
     own_cpu_s: float
     children_cpu_s: float
     accept_own_cpu_s: float
+    settling_cpu_s: float
     idle_cpu_share: float
     resident_bytes: int
 
@@ -48,7 +52,7 @@ def ingested(
     warm = warm_bodies * connections * items_per_body
     load.send(0, warm_bodies)
     server.wait_until_written(kind, warm, DRAIN_S)
-    idle_cpu_share = _idle_cpu_share(server)
+    settling_cpu_s, idle_cpu_share = _at_rest(server)
     before, started_s = server.cpu(), time.monotonic()
     sent = load.send(warm_bodies, bodies)
     accepted = server.cpu().since(before)
@@ -64,14 +68,21 @@ def ingested(
         own_cpu_s=spent.own_s,
         children_cpu_s=spent.children_s,
         accept_own_cpu_s=accepted.own_s,
+        settling_cpu_s=settling_cpu_s,
         idle_cpu_share=idle_cpu_share,
         resident_bytes=server.resident_bytes(),
     )
 
 
-def _idle_cpu_share(server: Server) -> float:
-    """What the server and its children take when nothing is sent. Part of every run, and not subtracted."""
-    before = server.cpu()
-    time.sleep(_IDLE_S)
-    spent = server.cpu().since(before)
-    return (spent.own_s + spent.children_s) / _IDLE_S
+def _at_rest(server: Server) -> tuple[float, float]:
+    """CPU seconds until the server did next to nothing, and what share of a core it took then. That share is part of
+    every run, and not subtracted."""
+    began = before = server.cpu()
+    for _ in range(round(_REST_S / _LOOK_S)):
+        time.sleep(_LOOK_S)
+        now = server.cpu()
+        share = now.since(before).all_s / _LOOK_S
+        if share < _REST_SHARE:
+            return before.since(began).all_s, share
+        before = now
+    raise BenchError(f"the server did not come to rest within {_REST_S:g} s of its warm-up")

@@ -31,6 +31,9 @@ _BIN: Final = Path(sys.executable).parent
 _UNTUNED: Final = Path(__file__).with_name("untuned_server.py")
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+Ask = Callable[[str, dict[str, object]], dict[str, Any]]
+"""A question to a path of the organization's API."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
@@ -38,6 +41,10 @@ class Cpu:
 
     own_s: float
     children_s: float
+
+    @property
+    def all_s(self) -> float:
+        return self.own_s + self.children_s
 
     def since(self, earlier: "Cpu") -> "Cpu":
         return Cpu(self.own_s - earlier.own_s, self.children_s - earlier.children_s)

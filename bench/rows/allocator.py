@@ -55,7 +55,7 @@ def _points_per_cpu_s(plan: Plan, server: Server) -> float:
             connections=workload.connections,
             items_per_body=workload.points_per_body,
         )
-        check_points(server, workload, _WARM_BODIES + bodies)
+        check_points(server.ask, workload, _WARM_BODIES + bodies)
     return run.items / run.own_cpu_s
 
 

@@ -35,7 +35,7 @@ def measure(plan: Plan, repeat: int) -> dict[str, float]:
             connections=workload.connections,
             items_per_body=workload.documents_per_body,
         )
-        check_documents(server, workload, _WARM_BODIES + bodies)
+        check_documents(server.ask, workload, _WARM_BODIES + bodies)
     bare = in_fresh_process(indexing_rates, Fed(workload, _WARM_BODIES, bodies, time.time_ns()), plan.cores.server)
     rate = run.items / run.own_cpu_s
     return {
@@ -47,6 +47,7 @@ def measure(plan: Plan, repeat: int) -> dict[str, float]:
         "bare_own": bare["own"],
         "us_per_document": 1e6 / rate,
         "children_cpu_share": run.children_cpu_s / run.own_cpu_s,
+        "settling_cpu_s": run.settling_cpu_s,
         "idle_cpu_share": run.idle_cpu_share,
         "accept_cpu_share": run.accept_own_cpu_s / run.own_cpu_s,
         "accept_s": run.sent.elapsed_s,
@@ -71,6 +72,7 @@ ROW: Final = Row(
         Figure("bare_own", "bare tantivy, the embedded store's schema", "documents/CPU-s"),
         Figure("us_per_document", "server CPU a document", "µs"),
         Figure("children_cpu_share", "children's CPU, of the server's"),
+        Figure("settling_cpu_s", "CPU for new hosts, before the run", "s"),
         Figure("idle_cpu_share", "server and children when idle, of a core"),
         Figure("accept_cpu_share", "CPU spent when the last body was acknowledged"),
         Figure("accept_s", "all acknowledged after", "s"),

@@ -34,7 +34,7 @@ def measure(plan: Plan, repeat: int) -> dict[str, float]:
             connections=workload.connections,
             items_per_body=workload.points_per_body,
         )
-        check_points(server, workload, _WARM_BODIES + bodies)
+        check_points(server.ask, workload, _WARM_BODIES + bodies)
     bare = in_fresh_process(insert_rates, Fed(workload, _WARM_BODIES, bodies), plan.cores.server)
     rate = run.items / run.own_cpu_s
     return {
@@ -47,6 +47,7 @@ def measure(plan: Plan, repeat: int) -> dict[str, float]:
         "bare_request": bare["request"],
         "ms_per_body": run.own_cpu_s / run.sent.requests * 1000,
         "children_cpu_share": run.children_cpu_s / run.own_cpu_s,
+        "settling_cpu_s": run.settling_cpu_s,
         "idle_cpu_share": run.idle_cpu_share,
         "accept_cpu_share": run.accept_own_cpu_s / run.own_cpu_s,
         "accept_s": run.sent.elapsed_s,
@@ -78,6 +79,7 @@ ROW: Final = Row(
         Figure("bare_request", "bare DuckDB, 15,000 points a commit", "points/CPU-s"),
         Figure("ms_per_body", "server CPU a body", "ms"),
         Figure("children_cpu_share", "children's CPU, of the server's"),
+        Figure("settling_cpu_s", "CPU for new hosts, before the run", "s"),
         Figure("idle_cpu_share", "server and children when idle, of a core"),
         Figure("accept_cpu_share", "CPU spent when the last body was acknowledged"),
         Figure("accept_s", "all acknowledged after", "s"),

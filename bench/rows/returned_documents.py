@@ -5,16 +5,16 @@ from datetime import timedelta
 from typing import Final
 
 from bench.failure import BenchError
-from bench.server import Server
+from bench.server import Ask
 from bench.workloads.documents import DocumentWorkload
 
 _PAGE: Final = 1_000
 
 
-def check_documents(server: Server, workload: DocumentWorkload, bodies: int) -> None:
+def check_documents(ask: Ask, workload: DocumentWorkload, bodies: int) -> None:
     """A second of the workload at a time: pages of a short range come quickly."""
     for number in range(bodies):
-        found = Counter(_sequences(server, workload, number))
+        found = Counter(_sequences(ask, workload, number))
         expected = Counter(
             seq for connection in range(workload.connections) for seq in workload.sequences(connection, number)
         )
@@ -23,7 +23,7 @@ def check_documents(server: Server, workload: DocumentWorkload, bodies: int) -> 
             raise BenchError(f"bodies {number}: {missing} documents are missing, {surplus} are there too often")
 
 
-def _sequences(server: Server, workload: DocumentWorkload, number: int) -> list[int]:
+def _sequences(ask: Ask, workload: DocumentWorkload, number: int) -> list[int]:
     begin = workload.start + timedelta(seconds=number)
     question: dict[str, object] = {
         "from": begin.isoformat(),
@@ -33,7 +33,7 @@ def _sequences(server: Server, workload: DocumentWorkload, number: int) -> list[
     }
     sequences: list[int] = []
     while True:
-        page = server.ask("logs/search", question)
+        page = ask("logs/search", question)
         sequences += [item["metadata"]["seq"] for item in page["items"]]
         if page["next_cursor"] is None:
             return sequences

@@ -6,13 +6,13 @@ from typing import Any, Final
 import numpy as np
 
 from bench.failure import BenchError
-from bench.server import Server
+from bench.server import Ask
 from bench.workloads.points import AGENT_TAG, FIELDS, HOST_TAG, MEASUREMENT, PointWorkload
 
 _POINTS_PER_QUESTION: Final = 100_000
 
 
-def check_points(server: Server, workload: PointWorkload, bodies: int) -> None:
+def check_points(ask: Ask, workload: PointWorkload, bodies: int) -> None:
     at_once = max(1, _POINTS_PER_QUESTION // workload.lines_per_body)
     for agent in range(workload.connections):
         for first in range(0, bodies, at_once):
@@ -21,11 +21,11 @@ def check_points(server: Server, workload: PointWorkload, bodies: int) -> None:
             seconds = np.concatenate([workload.seconds(number) for number in numbers])
             for place, field in enumerate(FIELDS):
                 expected = values[:, :, place]
-                _check(_answer(server, agent, field, "count", seconds), seconds, np.ones_like(expected), agent)
-                _check(_answer(server, agent, field, "sum", seconds), seconds, expected, agent)
+                _check(_answer(ask, agent, field, "count", seconds), seconds, np.ones_like(expected), agent)
+                _check(_answer(ask, agent, field, "sum", seconds), seconds, expected, agent)
 
 
-def _answer(server: Server, agent: int, field: str, aggregate: str, seconds: np.ndarray) -> Mapping[str, Any]:
+def _answer(ask: Ask, agent: int, field: str, aggregate: str, seconds: np.ndarray) -> Mapping[str, Any]:
     """A window a second: what is asked for is every single point."""
     question = {
         "measurement": MEASUREMENT,
@@ -37,7 +37,7 @@ def _answer(server: Server, agent: int, field: str, aggregate: str, seconds: np.
         "to": (int(seconds[-1]) + 1) * 1000,
         "step": "1s",
     }
-    return {series["tags"][HOST_TAG]: series["points"] for series in server.ask("metrics/query", question)["series"]}
+    return {series["tags"][HOST_TAG]: series["points"] for series in ask("metrics/query", question)["series"]}
 
 
 def _check(answer: Mapping[str, Any], seconds: np.ndarray, expected: np.ndarray, agent: int) -> None:
