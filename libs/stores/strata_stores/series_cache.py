@@ -18,14 +18,23 @@ class SeriesCache(Generic[T]):
     def __init__(self, max_entries: int = _MAX_ENTRIES) -> None:
         self._max_entries = max_entries
         self._entries = 0
-        # The key kept beside each value stays alive, so its id cannot become that of another object.
-        self._by_identity: dict[OrganizationId, dict[int, tuple[SeriesKey, T]]] = {}
+        self._by_identity: dict[OrganizationId, dict[int, T]] = {}
         self._by_key: dict[OrganizationId, dict[SeriesKey, T]] = {}
+        # An object that is kept alive keeps its id: it cannot become that of another key.
+        self._kept_alive: dict[OrganizationId, list[SeriesKey]] = {}
+
+    def find_all(self, organization_id: OrganizationId, series: Sequence[SeriesKey]) -> list[T] | None:
+        """In the order of `series`; None if any of the objects was not seen before."""
+        known = self._by_identity.get(organization_id, {})
+        try:
+            return list(map(known.__getitem__, map(id, series)))
+        except KeyError:
+            return None
 
     def find(self, organization_id: OrganizationId, series: Sequence[SeriesKey]) -> list[T | None]:
         """In the order of `series`; None for one that is not known."""
         known = self._by_identity.get(organization_id, {})
-        found = [entry[1] if (entry := known.get(id(key))) else None for key in series]
+        found = [known.get(id(key)) for key in series]
         for position, value in enumerate(found):
             if value is None:
                 found[position] = self._find_equal(organization_id, series[position])
@@ -34,16 +43,19 @@ class SeriesCache(Generic[T]):
     def remember(self, organization_id: OrganizationId, key: SeriesKey, value: T) -> None:
         if self._entries >= self._max_entries:
             self.forget_all()
-        self._by_identity.setdefault(organization_id, {})[id(key)] = (key, value)
+        self._by_identity.setdefault(organization_id, {})[id(key)] = value
+        self._kept_alive.setdefault(organization_id, []).append(key)
         self._by_key.setdefault(organization_id, {})[key] = value
         self._entries += 1
 
     def forget(self, organization_id: OrganizationId) -> None:
-        self._entries -= len(self._by_identity.pop(organization_id, {}))
+        self._entries -= len(self._kept_alive.pop(organization_id, []))
+        self._by_identity.pop(organization_id, None)
         self._by_key.pop(organization_id, None)
 
     def forget_all(self) -> None:
         self._by_identity.clear()
+        self._kept_alive.clear()
         self._by_key.clear()
         self._entries = 0
 

@@ -51,10 +51,11 @@ class Catalogue:
         self, cursor: duckdb.DuckDBPyConnection, organization_id: OrganizationId, series: Sequence[SeriesKey]
     ) -> Numbering:
         """Nothing is remembered before `adopt`: the transaction may fail."""
+        known = self._cache.find_all(organization_id, series)
+        if known is not None:
+            return Numbering(known, [], {})
         found = self._cache.find(organization_id, series)
         unknown = [position for position, sid in enumerate(found) if sid is None]
-        if not unknown:
-            return Numbering([sid for sid in found if sid is not None], [], {})
         refusals = {
             position: reason for position in unknown if (reason := refusal_of_series(series[position])) is not None
         }

@@ -38,6 +38,8 @@ _DELETE_DOUBLED: Final = {
         AND text_points.ts_ns BETWEEN $earliest AND $latest
     """,
 }
+# A new row a commit, of which the highest counts: an update in its place made a commit of 15,000 points twice as slow.
+_POSITIONS_KEPT: Final = 4096
 _DELETE_ORGANIZATION: Final = (
     "DELETE FROM points USING series WHERE points.sid = series.sid AND organization = $organization::UUID",
     "DELETE FROM text_points USING series WHERE text_points.sid = series.sid AND organization = $organization::UUID",
@@ -59,7 +61,7 @@ class WriterState:
             "SELECT sid, max(ts_ns) AS ts_ns FROM points GROUP BY sid"
             " UNION ALL SELECT sid, max(ts_ns) FROM text_points GROUP BY sid"
         ).fetchnumpy()
-        positions = cursor.execute("SELECT spool, sequence FROM positions").fetchall()
+        positions = cursor.execute("SELECT spool, max(sequence) FROM positions GROUP BY spool").fetchall()
         return WriterState(
             Catalogue.load(cursor),
             NewestTimes.of(newest["sid"], newest["ts_ns"]),
@@ -99,7 +101,7 @@ def write_batch(cursor: duckdb.DuckDBPyConnection, state: WriterState, batch: Po
         for part in rows:
             _insert(cursor, state.newest, part)
         if batch.source is not None:
-            _move_position(cursor, batch.source, is_known=batch.source.spool_id in state.positions)
+            _move_position(cursor, batch.source)
     state.catalogue.adopt(batch.organization_id, numbering.new)
     for part in rows:
         state.newest.advance(part.sid, part.time_ns)
@@ -147,13 +149,11 @@ def _insert(cursor: duckdb.DuckDBPyConnection, newest: NewestTimes, rows: Rows) 
         cursor.execute(_INSERT[rows.table])
 
 
-def _move_position(cursor: duckdb.DuckDBPyConnection, source: SpoolPosition, *, is_known: bool) -> None:
-    statement = (
-        "UPDATE positions SET sequence = $sequence WHERE spool = $spool::UUID"
-        if is_known
-        else "INSERT INTO positions VALUES ($spool::UUID, $sequence)"
-    )
-    cursor.execute(statement, {"spool": str(source.spool_id), "sequence": source.sequence})
+def _move_position(cursor: duckdb.DuckDBPyConnection, source: SpoolPosition) -> None:
+    parameters = {"spool": str(source.spool_id), "sequence": source.sequence}
+    cursor.execute("INSERT INTO positions VALUES ($spool::UUID, $sequence)", parameters)
+    if source.sequence % _POSITIONS_KEPT == 0:
+        cursor.execute("DELETE FROM positions WHERE spool = $spool::UUID AND sequence < $sequence", parameters)
 
 
 @contextmanager

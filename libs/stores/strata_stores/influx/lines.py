@@ -66,6 +66,9 @@ class LineEncoder:
 
     def series_lines(self, organization_id: OrganizationId, series: Sequence[SeriesKey]) -> list[SeriesLine]:
         with self._lock:
+            known = self._cache.find_all(organization_id, series)
+            if known is not None:
+                return known
             found = self._cache.find(organization_id, series)
             return [
                 line if line is not None else self._encode(organization_id, key)
