@@ -178,10 +178,13 @@ def test_an_event_that_fails_every_time_is_parked_with_its_reason(plant):
     with plant.units.organization(plant.ctx.organization_id) as uow:
         outbox_id = append(uow, Event(ALERT_FIRED, 1, "alert", uuid4(), {}))
     plant.database.run("ALTER TABLE notifications RENAME TO notifications_hidden")
-    plant.webhook()
-    for _ in range(25):
-        plant.clock.advance(timedelta(minutes=11))
-        plant.answerer.answer(outbox_id)
+    try:
+        plant.webhook()
+        for _ in range(25):
+            plant.clock.advance(timedelta(minutes=11))
+            plant.answerer.answer(outbox_id)
+    finally:
+        plant.database.run("ALTER TABLE notifications_hidden RENAME TO notifications")
     (row,) = plant.database.rows("SELECT * FROM outbox WHERE id = %s", outbox_id)
     assert (row["state"], row["attempts"]) == ("parked", 20)
     assert row["last_error"]

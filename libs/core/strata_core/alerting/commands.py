@@ -12,12 +12,13 @@ from strata_core.alerting.drafts import RuleDraft, checked_draft
 from strata_core.alerting.queries import alert_document, rule_document
 from strata_core.audit.commands import record
 from strata_core.context import Context
+from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.alerting import AlertStatus, Condition
 from strata_datamodel.errors import ConflictError, LimitError, NotFoundError, PreconditionError
-from strata_datamodel.ids import AlertId, RuleId, uuid7
+from strata_datamodel.ids import AlertId, RuleId
 from strata_datamodel.limits import RULES_PER_ORGANIZATION
 from strata_datamodel.tables.alerting import alert_rules, alert_states, alerts
 
@@ -32,7 +33,7 @@ def create_rule(ctx: Context, uow: UnitOfWork, draft: RuleDraft) -> Document:
     ).scalar_one()
     if held >= RULES_PER_ORGANIZATION:
         raise LimitError(f"an organization has at most {RULES_PER_ORGANIZATION} rules", hint="rules_per_organization")
-    rule_id = RuleId(uuid7(int(uow.now().timestamp() * 1000)))
+    rule_id = RuleId(new_id(uow))
     uow.execute(insert(alert_rules).values(organization_id=ctx.organization_id, id=rule_id, **_columns(rule)))
     return _after_rule_change(ctx, uow, rule_id, "alert_rule.create", None)
 
@@ -95,7 +96,7 @@ def resolve_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Document:
 
 def open_alert(ctx: Context, uow: UnitOfWork, values: Mapping[str, object]) -> AlertId:
     """The evaluator's way in: alert, audit and event in one transaction."""
-    alert_id = AlertId(uuid7(int(uow.now().timestamp() * 1000)))
+    alert_id = AlertId(new_id(uow))
     uow.execute(insert(alerts).values(organization_id=ctx.organization_id, id=alert_id, **values))
     document = alert_document(_alert_row(ctx, uow, alert_id))
     record(ctx, uow, "alert.fire", "alert", str(alert_id), before=None, after=document)

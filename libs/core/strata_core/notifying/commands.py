@@ -11,10 +11,11 @@ from sqlalchemy import and_, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.context import Context
+from strata_core.new_ids import new_id
 from strata_core.notifying.rules import NotificationState, after_attempt
 from strata_core.ports.notifier import Delivery
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_datamodel.ids import NotificationId, OrganizationId, OutboxId, WebhookId, uuid7
+from strata_datamodel.ids import NotificationId, OrganizationId, OutboxId, WebhookId
 from strata_datamodel.limits import NOTIFICATION_DEADLINE_SECONDS, NOTIFICATIONS_PER_PASS
 from strata_datamodel.tables.notifying import notifications, webhooks
 from strata_datamodel.tables.outbox import outbox
@@ -46,7 +47,7 @@ def plan_notifications(
     planned = [
         {
             "organization_id": ctx.organization_id,
-            "id": uuid7(int(uow.now().timestamp() * 1000)),
+            "id": new_id(uow),
             "outbox_id": outbox_id,
             "alert_id": alert_id,
             "webhook_id": webhook_id,

@@ -15,12 +15,13 @@ from strata_core.alerting.events import ALERT_KINDS
 from strata_core.alerting.queries import plain_value
 from strata_core.audit.commands import record
 from strata_core.context import Context
+from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
 from strata_core.ports.secret_box import SecretBox, SecretPlace
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import InvalidError, LimitError, NotFoundError, PreconditionError, Problem
-from strata_datamodel.ids import OrganizationId, WebhookId, uuid7
+from strata_datamodel.ids import OrganizationId, WebhookId
 from strata_datamodel.limits import NAME_LENGTH, URL_LENGTH, WEBHOOKS_PER_ORGANIZATION
 from strata_datamodel.tables.notifying import webhooks
 
@@ -49,7 +50,7 @@ def create_webhook(ctx: Context, uow: UnitOfWork, box: SecretBox, draft: Webhook
     here = webhooks.c.organization_id == ctx.organization_id
     if uow.execute(select(func.count()).select_from(webhooks).where(here)).scalar_one() >= WEBHOOKS_PER_ORGANIZATION:
         raise LimitError(f"at most {WEBHOOKS_PER_ORGANIZATION} webhooks", hint="webhooks_per_organization")
-    webhook_id = WebhookId(uuid7(int(uow.now().timestamp() * 1000)))
+    webhook_id = WebhookId(new_id(uow))
     secret = secrets.token_bytes(SECRET_BYTES)
     sealed = box.seal(secret_place(ctx.organization_id, webhook_id), secret)
     uow.execute(

@@ -8,7 +8,7 @@ from elasticsearch import ApiError, TransportError
 
 from strata_datamodel.errors import StoreRefusedError, StoreUnavailableError
 
-STORE: Final = "elasticsearch"
+STORE: Final = "logs"
 
 _BAD_REQUEST: Final = 400
 _TOO_LARGE: Final = 413

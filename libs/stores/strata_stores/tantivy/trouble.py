@@ -6,7 +6,7 @@ from typing import Final
 
 from strata_datamodel.errors import StoreUnavailableError
 
-STORE: Final = "tantivy"
+STORE: Final = "logs"
 
 
 @contextmanager
