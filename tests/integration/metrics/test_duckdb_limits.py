@@ -61,6 +61,15 @@ def test_a_question_that_needs_too_much_memory_is_refused_and_the_store_goes_on(
     assert answered(store, whole_range(UMBRELLA, Aggregate.SUM)) == {(): [(BASE // 10**6, 1.0)]}
 
 
+def test_a_write_that_needs_too_much_memory_is_not_the_fault_of_its_points(open_store):
+    store = open_store(memory_limit="6MB", threads=1, temp_bytes=1024)
+    store.write(_many(1_000_000))
+    with pytest.raises(StoreUnavailableError, match="memory"):
+        store.write(_many(1_000_000))  # each of them might double, and has to be looked up
+    assert store.write(batch_of(UMBRELLA, point(BASE, 1.0))) == WriteOutcome(1)
+    assert (store.count_points(ACME), store.count_points(UMBRELLA)) == (1_000_000, 1)
+
+
 def test_points_positions_and_newest_times_survive_a_restart(open_store):
     source = SpoolPosition(uuid4(), 41)
     first = open_store()

@@ -25,9 +25,7 @@ def single_value(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: 
 
 @contextmanager
 def registered(cursor: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> Iterator[None]:
-    """The table can be read by this name, by this cursor alone."""
+    """The table can be read by this name, by this cursor alone. After an error the cursor is only good for closing."""
     cursor.register(name, table)
-    try:
-        yield
-    finally:
-        cursor.unregister(name)
+    yield
+    cursor.unregister(name)

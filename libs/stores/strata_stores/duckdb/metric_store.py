@@ -11,7 +11,7 @@ import duckdb
 
 from strata_core.metrics.rules import check_query
 from strata_core.ports.clock import Clock
-from strata_datamodel.errors import DeadlineError, StoreUnavailableError, StrataError
+from strata_datamodel.errors import DeadlineError, LimitError, StoreUnavailableError, StrataError
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_SERIES, QUERY_TIMEOUT_S
@@ -118,6 +118,9 @@ class DuckDbMetricStore:
         except DeadlineError as error:
             self._forget()
             raise StoreUnavailableError(STORE, f"a write took longer than {timeout_s:g} s") from error
+        except LimitError as error:  # the points are not at fault: with more memory, or less else to do, they go in
+            self._forget()
+            raise StoreUnavailableError(STORE, error.detail) from error
         except BaseException:
             self._forget()
             raise
