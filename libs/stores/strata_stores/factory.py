@@ -114,7 +114,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             ring_queue=doorbell.worker_queue,
             ring_key=ring_key,
             archive=_archive(settings, archive_breaker),
-            notifier=WebhookNotifier(clock, allowed_networks=settings.outbound_allow),
+            notifier=WebhookNotifier(clock, allowed_networks=settings.outbound_allow, ca_file=settings.ca_file),
             secret_box=relational.secret_box,
             password_hasher=hasher,
             keyring=relational.keyring,

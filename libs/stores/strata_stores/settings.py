@@ -91,9 +91,10 @@ class Settings(BaseSettings):
     @field_validator("wrapping_key")
     @classmethod
     def _key_length(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
+        """Several with commas between while keys are rotated: the first wraps, all unwrap."""
+        for text in value.get_secret_value().split(",") if value is not None else ():
             try:
-                key = base64.b64decode(value.get_secret_value(), validate=True)
+                key = base64.b64decode(text, validate=True)
             except binascii.Error:
                 raise ValueError("must be base64") from None
             if len(key) != _WRAPPING_KEY_BYTES:

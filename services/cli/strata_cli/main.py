@@ -12,6 +12,7 @@ import typer
 
 from strata_cli.rendering import fail
 from strata_cli.signals import termination_raises
+from strata_core.observing.logging import configure_logging
 from strata_datamodel.errors import InvalidError, StrataError
 from strata_stores.settings import load_settings
 
@@ -186,6 +187,7 @@ def _password(*, from_stdin: bool) -> str:
 
 def main() -> None:
     """No traceback for what a user or an operator can put right."""
+    configure_logging("warning", "auto")  # to stderr: stdout is for what was asked
     as_json = "--json" in sys.argv
     try:
         with termination_raises():

@@ -114,11 +114,14 @@ class Worker:
 
     def _listen(self) -> int:
         """Returns when the connection is lost or the worker is asked to stop; the loop then comes back."""
-        loop = self._loops[-1]
-        worker = DoorbellWorker(self._deps.ring_queue(), self._answerer.answer, self._deps.ring_key, beat=loop.beat)
-        self._doorbell_worker = worker
-        if not loop.is_stopping:
-            worker.work(logging_level="WARNING")
+        loop, queue = self._loops[-1], self._deps.ring_queue()
+        try:
+            worker = DoorbellWorker(queue, self._answerer.answer, self._deps.ring_key, beat=loop.beat)
+            self._doorbell_worker = worker
+            if not loop.is_stopping:
+                worker.work(logging_level="WARNING")
+        finally:
+            queue.connection.close()
         return 0
 
 
