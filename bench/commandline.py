@@ -29,18 +29,20 @@ def main(words: Sequence[str] | None = None) -> int:
     known = machine_facts(plan.cores)
     print("\n".join(facts(known)))
     results: list[RowResult] = []
+    code = 0
     try:
         for name in asked.row or ROWS:
             results.append(_measured(ROWS[name], plan))
             print(table(results[-1]), flush=True)
     except BenchError as error:
         print(f"\nNOT VALID: {error}", file=sys.stderr)
-        return 1
+        code = 1
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
-        return 130
-    print(f"\n{save(known, results, is_quick=asked.quick)}")
-    return 0
+        code = 130
+    if results:
+        print(f"\n{save(known, results, is_quick=asked.quick)}")
+    return code
 
 
 def _measured(row: Row, plan: Plan) -> RowResult:
