@@ -134,7 +134,9 @@ def _try(prepare: Callable[[], None]) -> None:
 def _metric_store(settings: Settings, clock: Clock, breaker: Breaker) -> MetricStore:
     if settings.is_embedded("metrics_url"):
         directory = _inside(settings.data_dir / "metrics")
-        return DuckDbMetricStore(directory, clock, memory_limit=f"{settings.metrics_memory_bytes // MIB}MiB")
+        return DuckDbMetricStore(
+            directory, clock, memory_limit=f"{settings.metrics_memory_bytes // MIB}MiB", breaker=breaker
+        )
     url, username, password = _without_credentials(settings.metrics_url)
     return InfluxMetricStore(
         url,

@@ -16,6 +16,7 @@ from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_SERIES, QUERY_TIMEOUT_S
 from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, WriteOutcome
+from strata_stores.breaker import Breaker
 from strata_stores.duckdb.answering import AnswerLimits, answer
 from strata_stores.duckdb.database import STORE, Database
 from strata_stores.duckdb.frames import single_value
@@ -45,8 +46,10 @@ class DuckDbMetricStore:
         temp_bytes: int = 4096 * MIB,
         max_series: int = QUERY_SERIES,
         max_points: int = QUERY_POINTS,
+        breaker: Breaker | None = None,
     ) -> None:
         self._clock = clock
+        self._breaker = breaker or Breaker(STORE, clock)
         self._query_timeout_s = query_timeout_s
         self._write_timeout_s = write_timeout_s
         self._delete_timeout_s = delete_timeout_s
@@ -66,20 +69,20 @@ class DuckDbMetricStore:
             pass
 
     def write(self, batch: PointBatch) -> WriteOutcome:
-        with self._turn_to_write(self._write_timeout_s) as (cursor, state):
+        with self._breaker.guard(), self._turn_to_write(self._write_timeout_s) as (cursor, state):
             return write_batch(cursor, state, batch)
 
     def query(self, query: MetricQuery) -> MetricAnswer:
         check_query(query)
-        with self._database.cursor(self._query_timeout_s) as cursor:
+        with self._breaker.guard(), self._database.cursor(self._query_timeout_s) as cursor:
             return answer(cursor, query, self._limits)
 
     def count_points(self, organization_id: OrganizationId) -> int:
-        with self._database.cursor(self._delete_timeout_s) as cursor:
+        with self._breaker.guard(), self._database.cursor(self._delete_timeout_s) as cursor:
             return sum(single_value(cursor, count, {"organization": str(organization_id)}) for count in _COUNTS)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
-        with self._turn_to_write(self._delete_timeout_s) as (cursor, state):
+        with self._breaker.guard(), self._turn_to_write(self._delete_timeout_s) as (cursor, state):
             delete_points(cursor, state, organization_id)
 
     def committed_sequence(self, spool_id: UUID) -> int | None:
