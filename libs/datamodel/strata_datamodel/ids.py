@@ -19,6 +19,8 @@ SessionId = NewType("SessionId", UUID)
 OutboxId = NewType("OutboxId", UUID)
 BatchId = NewType("BatchId", UUID)
 DeadLetterId = NewType("DeadLetterId", UUID)
+MailId = NewType("MailId", UUID)
+InvitationId = NewType("InvitationId", UUID)
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62

@@ -1,0 +1,58 @@
+"""What mails say. Parameters are plain texts; `link` is put in when the mail is sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class MailKind(StrEnum):
+    INVITATION = "invitation"
+    EMAIL_CHANGE = "email_change"
+    EMAIL_CHANGED = "email_changed"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a kind of mail
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the same
+
+
+@dataclass(frozen=True, slots=True)
+class MailText:
+    """`page` is the path that the link leads to, None for a mail without one."""
+
+    subject: str
+    body: str
+    page: str | None = None
+
+
+TEXTS: Final[Mapping[MailKind, MailText]] = {
+    MailKind.INVITATION: MailText(
+        "Invitation to {organization} on Strata",
+        "{inviter} invites you to the organization {organization} on Strata, as {role}.\n\n"
+        "To accept, open this link. It works once, until {expires_at}:\n\n{link}\n\n"
+        "If you do not expect this, do nothing: the link then expires by itself.\n",
+        "/invitations/accept",
+    ),
+    MailKind.EMAIL_CHANGE: MailText(
+        "Confirm your new e-mail address",
+        "Somebody, most likely you, wants this to be the address of their account on Strata.\n\n"
+        "To confirm, open this link while you are signed in. It works once, until {expires_at}:\n\n{link}\n\n"
+        "If it was not you, do nothing: nothing changes.\n",
+        "/account/email",
+    ),
+    MailKind.EMAIL_CHANGED: MailText(
+        "Your e-mail address was changed",
+        "The address of your account on Strata is now {new_email}, no longer this one.\n\n"
+        "If it was not you, tell an administrator of your organization at once.\n",
+    ),
+    MailKind.PASSWORD_RESET: MailText(
+        "Set a new password",
+        "Somebody, most likely you, asked for a new password for your account on Strata.\n\n"
+        "To set one, open this link. It works once, until {expires_at}:\n\n{link}\n\n"
+        "If it was not you, do nothing: your password stays as it is.\n",
+        "/password/reset",
+    ),
+    MailKind.PASSWORD_CHANGED: MailText(
+        "Your password was changed",
+        "The password of your account on Strata was changed, and your other sessions were ended.\n\n"
+        "If it was not you, ask for a new password at once and tell an administrator of your organization.\n",
+    ),
+}
