@@ -12,6 +12,14 @@ GLOBAL_UNIQUES = {
     "uq_users_email": "an address signs in before anything else is known",
     "pk_sessions": "a session belongs to a person",
     "uq_sessions_token_hash": "a token is looked up before anything else is known",
+    "pk_passkeys": "a passkey belongs to a person",
+    "uq_passkeys_credential_id": "a passkey is looked up before anything else is known",
+    "pk_recovery_codes": "a recovery code belongs to a person",
+    "pk_security_events": "what happened to a person's account belongs to that person",
+    "pk_sign_in_attempts": "attempts are counted before anything else is known",
+    "pk_sign_in_tickets": "a ticket belongs to whoever signs in",
+    "uq_sign_in_tickets_token_hash": "a ticket is looked up before anything else is known",
+    "pk_totp_secrets": "a second factor belongs to a person",
     "uq_api_keys_key_id": "a key is looked up before its organization is known",
     "pk_schema_ledger": "holds no tenant's rows",
     "alembic_version_pkc": "holds no tenant's rows",
@@ -27,7 +35,17 @@ GLOBAL_INDEXES = {
     "ix_outbox_due_at_id",
     "ix_outbox_pending_id",
 }
-WALLED_WITHOUT_ORGANIZATION = {"organizations", "users", "sessions"}
+WALLED_WITHOUT_ORGANIZATION = {
+    "organizations",
+    "users",
+    "sessions",
+    "passkeys",
+    "recovery_codes",
+    "security_events",
+    "sign_in_attempts",
+    "sign_in_tickets",
+    "totp_secrets",
+}
 UNWALLED = {"schema_ledger", "alembic_version"}
 
 TABLES = """
@@ -160,6 +178,10 @@ def test_secrets_are_hidden_from_people_with_a_query_tool(database: Database) ->
         ("api_keys", "secret_hash"),
         ("webhooks", "secret_sealed"),
         ("sessions", "token_hash"),
+        ("passkeys", "public_key"),
+        ("recovery_codes", "code_hash"),
+        ("sign_in_tickets", "token_hash"),
+        ("totp_secrets", "secret_sealed"),
         ("data_keys", "wrapped"),
         ("idempotency", "response"),
         ("dead_letters", "content"),

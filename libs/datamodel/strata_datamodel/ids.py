@@ -21,6 +21,11 @@ BatchId = NewType("BatchId", UUID)
 DeadLetterId = NewType("DeadLetterId", UUID)
 MailId = NewType("MailId", UUID)
 InvitationId = NewType("InvitationId", UUID)
+TicketId = NewType("TicketId", UUID)
+PasskeyId = NewType("PasskeyId", UUID)
+
+PEOPLE = OrganizationId(UUID("00000000-0000-7000-8000-000000000001"))
+"""Not an organization: stands where one is asked for, for the secrets of people, who exist apart from any."""
 
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62

@@ -11,6 +11,14 @@ from strata_datamodel.tables.organizations import memberships, organizations, se
 from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
 from strata_datamodel.tables.secrets import data_keys
 from strata_datamodel.tables.series import metric_series
+from strata_datamodel.tables.sign_in import (
+    passkeys,
+    recovery_codes,
+    security_events,
+    sign_in_attempts,
+    sign_in_tickets,
+    totp_secrets,
+)
 from strata_datamodel.tables.users import sessions, users
 
 __all__ = [
@@ -29,11 +37,17 @@ __all__ = [
     "notifications",
     "organizations",
     "outbox",
+    "passkeys",
+    "recovery_codes",
     "schema_ledger",
+    "security_events",
     "service_dependencies",
     "services",
     "sessions",
     "settings",
+    "sign_in_attempts",
+    "sign_in_tickets",
+    "totp_secrets",
     "users",
     "webhooks",
 ]

@@ -1,6 +1,7 @@
 """People, who exist apart from any organization, and their sessions."""
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     ForeignKeyConstraint,
@@ -52,8 +53,13 @@ sessions = Table(
     c.instant("revoked_at"),
     c.words("user_agent", nullable=True),
     c.words("remote_addr", nullable=True),
+    c.stamped("authenticated_at"),
+    Column("has_second_factor", Boolean, nullable=False, server_default=text("false")),
+    # The organization whose identity provider vouched for the person: it can vouch for nothing beyond itself.
+    Column("confined_to", Uuid, nullable=True),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("token_hash"),
+    ForeignKeyConstraint(["confined_to"], ["organizations.id"], ondelete="CASCADE"),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
     Index(None, "user_id"),
     Index(None, "expires_at"),
