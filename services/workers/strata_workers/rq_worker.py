@@ -25,6 +25,7 @@ _IDLE_S: Final = 1
 
 class DoorbellWorker(SimpleWorker):
     death_penalty_class = TimerDeathPenalty  # signals, RQ's default, work in the main thread only
+    max_connection_wait_time = 2.0  # RQ's minute would be slept through, deaf to rings and to a stop
 
     def __init__(
         self, queue: Queue, answer: Callable[[OutboxId], bool], ring_key: bytes, *, beat: Callable[[], None]
@@ -47,6 +48,14 @@ class DoorbellWorker(SimpleWorker):
 
     def unsubscribe(self) -> None:
         """Nothing was subscribed."""
+
+    def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - RQ's signature
+        """No suspending either: it is a key that anybody there can write."""
+
+    @property
+    def should_run_maintenance_tasks(self) -> bool:
+        """Never: RQ's upkeep of its registries imports and calls what abandoned jobs name, and rings expire anyway."""
+        return False
 
     @property
     def dequeue_timeout(self) -> int:
