@@ -22,7 +22,7 @@ SKEW_S: Final = 2.0
 LOW_DISK_BYTES: Final = 2048 * MIB
 _PROBE_TIMEOUT_S: Final = 10.0
 _ADVICE: Final = {
-    "postgresql": "check STRATA_RELATIONAL_URL, that the server runs and that its roles exist (strata db upgrade)",
+    "postgres": "check STRATA_RELATIONAL_URL, that the server runs and that its roles exist (strata db upgrade)",
     "redis": "check STRATA_REDIS_URL; until it answers, Strata is slower but loses nothing",
     "metrics": "check STRATA_METRICS_URL and STRATA_METRICS_TOKEN; accepted points wait in the spool",
     "logs": "check STRATA_LOGS_URL and STRATA_LOGS_API_KEY; accepted events wait in the spool",
@@ -61,6 +61,9 @@ def run_doctor(settings: Settings, *, as_json: bool) -> int:
 def _examine(settings: Settings) -> Iterator[Finding]:
     """Asks a Strata that runs on this data directory, which alone can look into embedded stores; else opens them."""
     running = running_instance(settings.data_dir)
+    if running is None and settings.is_embedded("relational_url") and not settings.data_dir.exists():
+        yield Finding("data", is_well=True, detail=f"nothing at {settings.data_dir} yet: the first start makes it")
+        return
     try:
         if running is not None:
             yield from _ask(running)

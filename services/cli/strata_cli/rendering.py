@@ -41,9 +41,9 @@ def fail(error: StrataError, *, as_json: bool = False) -> int:
         print_json({"error": {"code": error.code, "detail": error.detail, "hint": error.hint, "problems": problems}})
     else:
         err.print(f"[bold red]error[/] {error.code}: ", end="")
-        err.print(error.detail, markup=False)
+        err.print(error.detail, markup=False, soft_wrap=True)
         for problem in error.problems:
-            err.print(f"  {problem.where}: {problem.detail}", markup=False)
+            err.print(f"  {problem.where}: {problem.detail}", markup=False, soft_wrap=True)
         if error.hint:
-            err.print(f"  {error.hint}", markup=False, style="dim")
+            err.print(f"  {error.hint}", markup=False, style="dim", soft_wrap=True)
     return EXIT_USAGE if error.code == "bad_settings" else EXIT_PROBLEM

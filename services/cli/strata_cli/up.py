@@ -63,7 +63,12 @@ def _embedded_health(servers: EmbeddedServers | None) -> Callable[[], list[Store
         if servers is None:
             return []
         return [
-            StoreHealth(f"embedded {status.name}", status.is_ready, status.last_reason or "running")
+            StoreHealth(
+                f"embedded {status.name}",
+                status.is_ready,
+                status.last_reason or "running",
+                is_required=status.name == "postgres",
+            )
             for status in servers.status()
         ]
 

@@ -49,7 +49,7 @@ def probe_app(worker: Worker, stores: Stores) -> FastAPI:
     @app.get("/readyz")
     def readyz(response: Response) -> dict[str, object]:
         checks = [*stores.health(), *worker.health()]
-        is_ready = all(check.is_ready for check in checks)
+        is_ready = all(check.is_ready for check in checks if check.is_required)
         response.status_code = 200 if is_ready else 503
         listed = [{"store": check.store, "is_ready": check.is_ready, "detail": check.detail} for check in checks]
         return {"status": "ready" if is_ready else "not ready", "stores": listed}

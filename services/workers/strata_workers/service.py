@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from rq import Queue
 
 from strata_core.outbox.commands import purge_done
@@ -153,7 +153,7 @@ class _WorkerFigures:
             rings = GaugeMetricFamily("strata_doorbell_depth", "Rings that wait to be answered.")
             rings.add_metric([], depth)
             figures.append(rings)
-        beats = GaugeMetricFamily("strata_loop_failures", "Failed steps since start, by loop.", labels=["loop"])
+        beats = CounterMetricFamily("strata_loop_failures", "Failed steps since start, by loop.", labels=["loop"])
         for status in self._worker.statuses():
             beats.add_metric([status.name], status.failures)
         return [*figures, beats]

@@ -77,6 +77,7 @@ class InfluxMetricStore:
         self._query_timeout_s = query_timeout_s
         self._write_timeout_s = write_timeout_s
         self._delete_timeout_s = delete_timeout_s
+        self._ca_file = ca_file
         self._limits = AnswerLimits(max_series, max_points, max_readings)
         self._transport = Transport(
             self._url,
@@ -166,6 +167,7 @@ class InfluxMetricStore:
             token=self._token,
             organization=self._organization,
             timeout_s=self._delete_timeout_s,
+            ca_file=self._ca_file,
         )
 
     def _execute(self, statement: str, bindings: Bindings) -> list[ResultSeries]:

@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
@@ -33,7 +34,15 @@ _GONE_ON: Final = (401, 403, _NOT_FOUND)
 
 class VersionTwo:
     def __init__(
-        self, version: str, place: Place, *, url: str, token: str | None, organization: str, timeout_s: float
+        self,
+        version: str,
+        place: Place,
+        *,
+        url: str,
+        token: str | None,
+        organization: str,
+        timeout_s: float,
+        ca_file: Path | None = None,
     ) -> None:
         self.version = version
         self._place = place
@@ -41,6 +50,7 @@ class VersionTwo:
         self._token = token
         self._organization = organization
         self._timeout_ms = int(timeout_s * 1000)
+        self._ca_file = str(ca_file) if ca_file else None
         self._bucket = f"{place.database}/{place.tier}"
         self.write_path = "/api/v2/write?" + urlencode({"org": organization, "bucket": self._bucket, "precision": "ns"})
 
@@ -80,7 +90,12 @@ class VersionTwo:
     def _client(self) -> Iterator[InfluxDBClient]:
         try:
             client = InfluxDBClient(
-                self._url, token=self._token or "", org=self._organization, timeout=self._timeout_ms, retries=False
+                self._url,
+                token=self._token or "",
+                org=self._organization,
+                timeout=self._timeout_ms,
+                retries=False,
+                ssl_ca_cert=self._ca_file,
             )
             with closing(client):
                 yield client

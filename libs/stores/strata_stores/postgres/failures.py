@@ -21,6 +21,18 @@ from strata_stores.postgres.connecting import STORE
 
 T = TypeVar("T")
 
+_SIGNS: Final = {
+    "certificate": "its certificate is not trusted (see STRATA_CA_FILE and sslrootcert)",
+    "password authentication failed": "refuses the login: the password is wrong",
+    "no password supplied": "refuses the login: it wants a password",
+    "no pg_hba.conf entry": "refuses the login from this address (pg_hba.conf)",
+    "does not exist": "refuses the login: no such user or database",
+    "Connection refused": "nobody listens at its address",
+    "could not translate host name": "its host name cannot be resolved",
+    "Name or service not known": "its host name cannot be resolved",
+    "too many clients": "has no connection left",
+}
+
 
 def mapped(call: Callable[[], T]) -> T:
     """Raises outside of the handler: the driver's error, rows and all, must not even hang on as context."""
@@ -71,8 +83,13 @@ def _without_answer(error: psycopg.Error) -> StrataError | None:
     if isinstance(error, psycopg.DataError):  # found before sending, as a NUL in a text
         return InvalidError("a value cannot be stored", code="invalid_value")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return StoreUnavailableError(STORE, "does not answer")
+        return StoreUnavailableError(STORE, _why_not(str(error)))
     return None
+
+
+def _why_not(text: str) -> str:
+    """libpq tells failures to connect by text alone. Only what is matched is told: the rest may hold names."""
+    return next((meaning for sign, meaning in _SIGNS.items() if sign in text), "does not answer")
 
 
 def _cannot_serve(state: str, _: str) -> StrataError:

@@ -48,11 +48,13 @@ class Calls:
         try:
             about = self._client.info("server")
         except redis.RedisError as error:
-            return StoreHealth(name, is_ready=False, detail=f"no answer: {_reason(error)}")
+            return StoreHealth(name, is_ready=False, detail=f"no answer: {_reason(error)}", is_required=False)
         latency_ms = (self._clock.monotonic_s() - started_s) * 1_000
         program = "valkey" if "valkey_version" in about else "redis"
         version = about.get(f"{program}_version", "")
-        return StoreHealth(name, is_ready=True, detail=program, version=str(version), latency_ms=latency_ms)
+        return StoreHealth(
+            name, is_ready=True, detail=program, version=str(version), latency_ms=latency_ms, is_required=False
+        )
 
     def close(self) -> None:
         self._client.close()

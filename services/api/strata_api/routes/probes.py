@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from strata_api.deps import Deps, anybody
 
@@ -16,13 +16,14 @@ class Alive(BaseModel):
 class StoreReadiness(BaseModel):
     store: str
     is_ready: bool
+    is_required: bool
     detail: str
     version: str
     latency_ms: float | None
 
 
 class Readiness(BaseModel):
-    status: str
+    status: str = Field(description="ready, degraded (what is not required is down) or not ready")
     stores: list[StoreReadiness]
 
 
@@ -42,16 +43,18 @@ def readyz(deps: Deps, response: Response) -> Readiness:
         StoreReadiness(
             store=health.store,
             is_ready=health.is_ready,
+            is_required=health.is_required,
             detail=health.detail,
             version=health.version,
             latency_ms=health.latency_ms,
         )
         for health in deps.health_checks()
     ]
-    is_ready = all(store.is_ready for store in stores)
-    if not is_ready:
+    if not all(store.is_ready for store in stores if store.is_required):
         response.status_code = 503
-    return Readiness(status="ready" if is_ready else "not ready", stores=stores)
+        return Readiness(status="not ready", stores=stores)
+    is_whole = all(store.is_ready for store in stores)
+    return Readiness(status="ready" if is_whole else "degraded", stores=stores)
 
 
 @router.get("/metrics", operation_id="metrics", summary="Figures of this process", response_class=Response)
