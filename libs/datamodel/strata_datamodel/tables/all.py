@@ -5,10 +5,12 @@ from strata_datamodel.tables.alerting import alert_rules, alert_states, alerts
 from strata_datamodel.tables.audit import audit_log
 from strata_datamodel.tables.inventory import hosts, service_dependencies, services
 from strata_datamodel.tables.ledger import schema_ledger
+from strata_datamodel.tables.mails import mails
 from strata_datamodel.tables.metadata import metadata
 from strata_datamodel.tables.notifying import notifications, webhooks
 from strata_datamodel.tables.organizations import memberships, organizations, settings
 from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
+from strata_datamodel.tables.people import email_changes, invitations, legacy_users
 from strata_datamodel.tables.secrets import data_keys
 from strata_datamodel.tables.series import metric_series
 from strata_datamodel.tables.sign_in import (
@@ -29,8 +31,12 @@ __all__ = [
     "audit_log",
     "data_keys",
     "dead_letters",
+    "email_changes",
     "hosts",
     "idempotency",
+    "invitations",
+    "legacy_users",
+    "mails",
     "memberships",
     "metadata",
     "metric_series",
