@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class StoreHealth:
-    """`detail` is fit for an operator's eyes: no secrets, no tenant data. `version` is empty when unknown. Without a store
-    that is not required the process serves on, slower: it is degraded, and stays in the load balancer."""
+    """`detail` is fit for an operator's eyes: no secrets, no tenant data. `version` is empty when unknown. Without
+    one that is not required the process serves on, slower: it is degraded, and stays in the load balancer."""
 
     store: str
     is_ready: bool
