@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from strata_core.access.grants import Grant
 from strata_datamodel.ids import OrganizationId
 
 
@@ -24,8 +25,11 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """`permissions` are held everywhere, `scoped` only for entities that carry the labels each names."""
+
     organization_id: OrganizationId
     actor: Actor
     permissions: frozenset[str]
     request_id: str
     remote_addr: str | None = None
+    scoped: frozenset[Grant] = frozenset()

@@ -106,3 +106,14 @@ DEPENDENCIES_PER_SERVICE: Final = 200
 TAGS_PER_ENTITY: Final = 64
 TAG_LENGTH: Final = 256
 SERIES_PER_REGISTRATION: Final = 10_000
+
+# Roles, teams and service accounts
+ROLES_PER_ORGANIZATION: Final = 200
+ROLE_DEPTH: Final = 8  # roles on the way from one to its last ancestor, itself and a built-in one counted
+PERMISSIONS_PER_ROLE: Final = 200
+LABELS_PER_SCOPE: Final = 8
+TEAMS_PER_ORGANIZATION: Final = 500
+MEMBERS_PER_TEAM: Final = 500
+SERVICE_ACCOUNTS_PER_ORGANIZATION: Final = 500
+ROLES_PER_SUBJECT: Final = 50
+DESCRIPTION_LENGTH: Final = 1_000

@@ -36,16 +36,18 @@ _READ_WRITE: Final = (
     "members",
     "organization",
     "roles",
+    "service_accounts",
     "services",
     "silences",
+    "teams",
     "webhooks",
 )
 _READS: Final = frozenset(f"{resource}:read" for resource in (*_READ_WRITE, "audit_log", "logs", "metrics"))
 _WRITES: Final = frozenset(f"{resource}:write" for resource in _READ_WRITE)
 
-PERMISSIONS: Final[frozenset[str]] = _READS | _WRITES | {INGEST, "organization:delete"}
+PERMISSIONS: Final[frozenset[str]] = _READS | _WRITES | {INGEST, "organization:delete", "downtime:resolve"}
 
-_ACCESS_READS: Final = frozenset({"api_keys:read", "audit_log:read"})
+_ACCESS_READS: Final = frozenset({"api_keys:read", "audit_log:read", "service_accounts:read"})
 _OPERATED: Final = ("alert_rules", "alerts", "dashboards", "dead_letters", "hosts", "services", "silences", "webhooks")
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {

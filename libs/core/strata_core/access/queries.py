@@ -13,7 +13,7 @@ from strata_core.access.permissions import scope_permissions
 from strata_core.access.tokens import ParsedToken, hash_secret, is_secret, refused_token
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError, UnauthenticatedError
-from strata_datamodel.ids import ApiKeyId, OrganizationId, SessionId, UserId
+from strata_datamodel.ids import ApiKeyId, OrganizationId, ServiceAccountId, SessionId, UserId
 from strata_datamodel.tables.access import api_keys
 from strata_datamodel.tables.users import sessions, users
 
@@ -31,6 +31,8 @@ class KeyIdentity:
     environment: str
     scopes: tuple[str, ...]
     permissions: frozenset[str]
+    """What the scopes name. The key of a service account may do at most what the account may, besides."""
+    service_account_id: ServiceAccountId | None
     expires_at: datetime | None
     last_used_at: datetime | None
 
@@ -75,6 +77,7 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     created_by: UUID | None
+    service_account_id: UUID | None
     created_at: datetime
     updated_at: datetime
     version: int
@@ -100,6 +103,7 @@ def recognise_key(uow: UnitOfWork, token: ParsedToken) -> KeyIdentity:
         environment=row.environment or "",
         scopes=tuple(row.scopes),
         permissions=scope_permissions(row.scopes),
+        service_account_id=row.service_account_id,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
     )
@@ -148,9 +152,13 @@ def api_key_of(uow: UnitOfWork, api_key_id: ApiKeyId) -> ApiKey:
     return _api_key(row)
 
 
-def api_keys_after(uow: UnitOfWork, after: ApiKeyId | None, limit: int) -> Sequence[ApiKey]:
+def api_keys_after(
+    uow: UnitOfWork, after: ApiKeyId | None, limit: int, *, service_account_id: ServiceAccountId | None = None
+) -> Sequence[ApiKey]:
     """Newest first."""
     statement = select(api_keys).where(api_keys.c.organization_id == uow.organization_id)
+    if service_account_id is not None:
+        statement = statement.where(api_keys.c.service_account_id == service_account_id)
     if after is not None:
         statement = statement.where(api_keys.c.id < after)
     return [_api_key(row) for row in uow.execute(statement.order_by(api_keys.c.id.desc()).limit(limit))]
@@ -171,6 +179,7 @@ def _api_key(row: Row[tuple[object, ...]]) -> ApiKey:
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,
         created_by=row.created_by,
+        service_account_id=row.service_account_id,
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,

@@ -1,6 +1,6 @@
 """Importing this registers every table."""
 
-from strata_datamodel.tables.access import api_keys
+from strata_datamodel.tables.access import api_keys, service_accounts
 from strata_datamodel.tables.alerting import alert_rules, alert_states, alerts
 from strata_datamodel.tables.audit import audit_log
 from strata_datamodel.tables.inventory import hosts, service_dependencies, services
@@ -11,6 +11,7 @@ from strata_datamodel.tables.notifying import notifications, webhooks
 from strata_datamodel.tables.organizations import memberships, organizations, settings
 from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
 from strata_datamodel.tables.people import email_changes, invitations, legacy_users
+from strata_datamodel.tables.roles import role_assignments, roles
 from strata_datamodel.tables.secrets import data_keys
 from strata_datamodel.tables.series import metric_series
 from strata_datamodel.tables.sign_in import (
@@ -21,6 +22,7 @@ from strata_datamodel.tables.sign_in import (
     sign_in_tickets,
     totp_secrets,
 )
+from strata_datamodel.tables.teams import team_members, teams
 from strata_datamodel.tables.users import sessions, users
 
 __all__ = [
@@ -45,14 +47,19 @@ __all__ = [
     "outbox",
     "passkeys",
     "recovery_codes",
+    "role_assignments",
+    "roles",
     "schema_ledger",
     "security_events",
+    "service_accounts",
     "service_dependencies",
     "services",
     "sessions",
     "settings",
     "sign_in_attempts",
     "sign_in_tickets",
+    "team_members",
+    "teams",
     "totp_secrets",
     "users",
     "webhooks",

@@ -55,3 +55,10 @@ def tenant_reference(column: str, table: str, *, ondelete: str) -> ForeignKeyCon
     return ForeignKeyConstraint(
         ["organization_id", column], [f"{table}.organization_id", f"{table}.id"], ondelete=ondelete
     )
+
+
+def member_reference() -> ForeignKeyConstraint:
+    """To whoever is a member now: what hangs on the membership goes with it."""
+    return ForeignKeyConstraint(
+        ["organization_id", "user_id"], ["memberships.organization_id", "memberships.user_id"], ondelete="CASCADE"
+    )

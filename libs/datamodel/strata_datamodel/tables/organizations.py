@@ -38,7 +38,7 @@ memberships = Table(
     UniqueConstraint("organization_id", "user_id"),
     c.organization_reference(),
     ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
-    c.one_of("role", ("owner", "admin", "devops", "developer", "read_only")),
+    c.one_of("role", ("owner", "admin", "devops", "developer", "read_only", "custom")),
     Index(None, "user_id"),
 )
 

@@ -1,0 +1,1 @@
+"""Teams: members who hold the roles of the team together."""
