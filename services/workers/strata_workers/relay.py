@@ -1,5 +1,6 @@
 """From a row in the outbox to its effect: the relay rings, the answerer claims, handles and finishes."""
 
+from collections import OrderedDict
 from datetime import timedelta
 from typing import Final
 
@@ -18,6 +19,7 @@ from strata_workers.sender import Sender
 
 log = structlog.get_logger(__name__)
 EVENTS_PER_PASS: Final = 200
+REMEMBERED_RINGS: Final = 10_000
 ATTEMPTS_BEFORE_PARKING: Final = 20
 MAX_DELAY: Final = timedelta(minutes=10)
 
@@ -76,17 +78,24 @@ class Answerer:
 
 
 class Relay:
-    """Finds events that are due and rings for each; with the bell down it answers them itself."""
+    """Finds events that are due and rings for each. Those that a first ring brought nobody for, and all while the bell
+    is down, it answers itself: a bell that takes rings proves nothing about anybody listening."""
 
     def __init__(self, units: SystemUnitsOfWork, doorbell: Doorbell, answerer: Answerer) -> None:
         self._units = units
         self._doorbell = doorbell
         self._answerer = answerer
+        self._rung: OrderedDict[OutboxId, None] = OrderedDict()
 
     def step(self) -> int:
         with self._units.system() as uow:
             due = take_due_for_ringing(uow, EVENTS_PER_PASS)
         for outbox_id in due:
-            if not self._doorbell.ring(outbox_id):
+            if outbox_id in self._rung or not self._doorbell.ring(outbox_id):
+                self._rung.pop(outbox_id, None)
                 self._answerer.answer(outbox_id)
+            else:
+                self._rung[outbox_id] = None
+        while len(self._rung) > REMEMBERED_RINGS:
+            self._rung.popitem(last=False)
         return len(due)

@@ -1,13 +1,15 @@
 """Planning, claiming and recording notifications: planned → sending → sent, failed or unknown, never without a row."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import cast
+from types import MappingProxyType
+from typing import Final, cast
 from uuid import UUID
 
 import orjson
-from sqlalchemy import and_, any_, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.context import Context
@@ -19,6 +21,8 @@ from strata_datamodel.ids import NotificationId, OrganizationId, OutboxId, Webho
 from strata_datamodel.limits import NOTIFICATION_DEADLINE_SECONDS, NOTIFICATIONS_PER_PASS
 from strata_datamodel.tables.notifying import notifications, webhooks
 from strata_datamodel.tables.outbox import outbox
+
+_NONE_UNDER_WAY: Final[Mapping[OrganizationId, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +65,53 @@ def plan_notifications(
 
 
 def claim_notifications(
-    uow: UnitOfWork, *, outbox_id: OutboxId | None = None, limit: int = NOTIFICATIONS_PER_PASS
+    uow: UnitOfWork,
+    *,
+    outbox_id: OutboxId | None = None,
+    limit: int = NOTIFICATIONS_PER_PASS,
+    per_organization: int = NOTIFICATIONS_PER_PASS,
+    under_way: Mapping[OrganizationId, int] = _NONE_UNDER_WAY,
 ) -> list[ClaimedNotification]:
-    """Takes what is due, in a system unit; with `outbox_id` only what that event planned. A `sending` row past its
-    deadline was left by a process that died: whether it arrived is unknown, so it is sent again under the same id."""
+    """Takes what is due, in a system unit; with `outbox_id` only what that event planned. No organization gets more
+    than `per_organization`, those `under_way` counted. A `sending` row past its deadline was left by a process that
+    died: whether it arrived is unknown, so it is sent again under the same id."""
+    held, claimed = Counter(under_way), list[ClaimedNotification]()
+    while len(claimed) < limit:
+        full = [organization_id for organization_id, count in held.items() if count >= per_organization]
+        rows = _due(uow, outbox_id, full, limit - len(claimed))
+        for organization_id, notification_id in rows:
+            if held[organization_id] >= per_organization:
+                continue
+            item = _claim(uow, organization_id, notification_id)
+            if item is not None:
+                held[organization_id] += 1
+                claimed.append(item)
+        if not rows:
+            break
+    return claimed
+
+
+def _due(
+    uow: UnitOfWork, outbox_id: OutboxId | None, full: Sequence[OrganizationId], limit: int
+) -> list[tuple[OrganizationId, NotificationId]]:
     now = uow.now()
     n = notifications.c
     due = or_(
         and_(n.state.in_((NotificationState.PLANNED, NotificationState.UNKNOWN)), n.due_at <= now),
         and_(n.state == NotificationState.SENDING, n.deadline_at <= now),
     )
-    wanted = select(n.organization_id, n.id).where(due)
+    wanted = select(n.organization_id, n.id).where(due, n.organization_id.not_in(full))
     if outbox_id is not None:
         wanted = wanted.where(n.outbox_id == outbox_id)
-    taken = uow.execute(wanted.order_by(n.due_at).limit(limit).with_for_update(skip_locked=True)).all()
-    return [_claim(uow, row.organization_id, row.id) for row in taken]
+    rows = uow.execute(wanted.order_by(n.due_at).limit(limit).with_for_update(skip_locked=True)).all()
+    return [(OrganizationId(row.organization_id), NotificationId(row.id)) for row in rows]
 
 
-def _claim(uow: UnitOfWork, organization_id: UUID, notification_id: UUID) -> ClaimedNotification:
+def _claim(
+    uow: UnitOfWork, organization_id: OrganizationId, notification_id: NotificationId
+) -> ClaimedNotification | None:
+    """None when there is nothing left to send: then the row says so."""
     here = and_(notifications.c.organization_id == organization_id, notifications.c.id == notification_id)
-    uow.execute(
-        update(notifications)
-        .where(here)
-        .values(
-            state=NotificationState.SENDING,
-            attempts=notifications.c.attempts + 1,
-            deadline_at=uow.now() + timedelta(seconds=NOTIFICATION_DEADLINE_SECONDS),
-            updated_at=func.app.now(),
-        )
-    )
     same_webhook = and_(
         webhooks.c.organization_id == notifications.c.organization_id, webhooks.c.id == notifications.c.webhook_id
     )
@@ -100,8 +122,8 @@ def _claim(uow: UnitOfWork, organization_id: UUID, notification_id: UUID) -> Cla
         select(
             notifications.c.attempts,
             notifications.c.event_kind,
-            notifications.c.outbox_id,
             webhooks.c.id.label("webhook_id"),
+            webhooks.c.is_enabled,
             webhooks.c.url,
             webhooks.c.secret_sealed,
             outbox.c.payload,
@@ -109,16 +131,36 @@ def _claim(uow: UnitOfWork, organization_id: UUID, notification_id: UUID) -> Cla
         )
         .select_from(notifications.join(webhooks, same_webhook).join(outbox, same_event))
         .where(here)
-    ).one()
+    ).one_or_none()
+    if row is None or not row.is_enabled:
+        _give_up(uow, here, "event_gone" if row is None else "webhook_disabled")
+        return None
+    attempts = row.attempts + 1
+    deadline_at = uow.now() + timedelta(seconds=NOTIFICATION_DEADLINE_SECONDS)
+    uow.execute(
+        update(notifications)
+        .where(here)
+        .values(state=NotificationState.SENDING, attempts=attempts, deadline_at=deadline_at, updated_at=func.app.now())
+    )
     return ClaimedNotification(
-        organization_id=OrganizationId(organization_id),
-        notification_id=NotificationId(notification_id),
+        organization_id=organization_id,
+        notification_id=notification_id,
         webhook_id=WebhookId(row.webhook_id),
         url=row.url,
         secret_sealed=bytes(row.secret_sealed),
         event_kind=row.event_kind,
         body=_body(row.event_kind, row.created_at.isoformat(), cast("Mapping[str, object]", row.payload)),
-        attempts=row.attempts,
+        attempts=attempts,
+    )
+
+
+def _give_up(uow: UnitOfWork, here: ColumnElement[bool], reason: str) -> None:
+    """Finished events are deleted after a week. A notification that outlived its event, as in a Strata that was off for
+    longer, must not stand in the way of the others."""
+    uow.execute(
+        update(notifications)
+        .where(here)
+        .values(state=NotificationState.FAILED, deadline_at=None, last_reason=reason, updated_at=func.app.now())
     )
 
 
