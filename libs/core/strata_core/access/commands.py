@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, insert, select, update
 
 from strata_core.access.key_rows import NewKey, add_key
+from strata_core.access.networks import check_networks
 from strata_core.access.permissions import check_scopes, scope_permissions
 from strata_core.access.queries import ApiKey, SignInCandidate, api_key_of
 from strata_core.access.rules import require, require_grantable
@@ -51,10 +52,12 @@ def create_api_key(
     scopes: Sequence[str],
     environment: str = DEFAULT_ENVIRONMENT,
     expires_at: datetime | None = None,
+    allowed_networks: Sequence[str] = (),
 ) -> NewKey:
     """Raises DeniedError (code `grant_exceeds_grantor`) for scopes that the caller does not hold."""
     require(ctx, "api_keys:write")
     wanted = check_scopes(scopes[: SCOPES_PER_KEY + 1])
+    networks = check_networks(allowed_networks)
     _check_key(name, wanted, expires_at, uow.now())
     require_grantable(ctx, scope_permissions(wanted))
     live = select(func.count()).where(
@@ -66,7 +69,15 @@ def create_api_key(
             code="api_keys_limit",
             hint="revoke keys that nobody uses (limit API_KEYS_PER_ORGANIZATION)",
         )
-    return add_key(ctx, uow, name=name.strip(), scopes=wanted, environment=environment, expires_at=expires_at)
+    return add_key(
+        ctx,
+        uow,
+        name=name.strip(),
+        scopes=wanted,
+        environment=environment,
+        expires_at=expires_at,
+        allowed_networks=networks,
+    )
 
 
 def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overlap: timedelta) -> NewKey:
@@ -82,7 +93,15 @@ def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overl
     environment = old.environment or DEFAULT_ENVIRONMENT
     # As long a life as the old one was given: with the old end, a key rotated late would be born nearly dead.
     expires_at = None if old.expires_at is None else uow.now() + (old.expires_at - old.created_at)
-    new = add_key(ctx, uow, name=old.name, scopes=old.scopes, environment=environment, expires_at=expires_at)
+    new = add_key(
+        ctx,
+        uow,
+        name=old.name,
+        scopes=old.scopes,
+        environment=environment,
+        expires_at=expires_at,
+        allowed_networks=old.allowed_networks,
+    )
     ends_at = min(filter(None, (old.expires_at, uow.now() + overlap)))
     _update_key(uow, api_key_id, expires_at=ends_at)
     record(

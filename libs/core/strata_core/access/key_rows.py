@@ -32,6 +32,7 @@ def add_key(
     scopes: Sequence[str],
     environment: str = DEFAULT_ENVIRONMENT,
     expires_at: datetime | None = None,
+    allowed_networks: Sequence[str] = (),
 ) -> NewKey:
     """What was asked for has been judged by the caller."""
     token = issue_token(environment)
@@ -41,6 +42,7 @@ def add_key(
         "scopes": list(scopes),
         "environment": environment,
         "expires_at": expires_at,
+        "allowed_networks": list(allowed_networks),
     }
     hidden: dict[str, object] = {
         "organization_id": uow.organization_id,

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select
 from sqlalchemy.sql import ColumnElement
 
+from strata_core.access.networks import Network, networks_of
 from strata_core.access.permissions import scope_permissions
 from strata_core.access.tokens import ParsedToken, hash_secret, is_secret, refused_token
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -35,6 +36,7 @@ class KeyIdentity:
     service_account_id: ServiceAccountId | None
     expires_at: datetime | None
     last_used_at: datetime | None
+    allowed_networks: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class ApiKey:
     created_at: datetime
     updated_at: datetime
     version: int
+    allowed_networks: tuple[str, ...] = ()
 
 
 def recognise_key(uow: UnitOfWork, token: ParsedToken) -> KeyIdentity:
@@ -106,6 +109,7 @@ def recognise_key(uow: UnitOfWork, token: ParsedToken) -> KeyIdentity:
         service_account_id=row.service_account_id,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,
+        allowed_networks=networks_of(row.allowed_networks),
     )
 
 
@@ -183,4 +187,5 @@ def _api_key(row: Row[tuple[object, ...]]) -> ApiKey:
         created_at=row.created_at,
         updated_at=row.updated_at,
         version=row.version,
+        allowed_networks=tuple(row.allowed_networks),
     )

@@ -1,6 +1,6 @@
 """Keys that programs present, and the accounts that programs act as."""
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint, Uuid
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from strata_datamodel.tables import columns as c
@@ -34,6 +34,7 @@ api_keys = Table(
     c.instant("expires_at"),
     c.instant("revoked_at"),
     c.instant("last_used_at"),
+    Column("allowed_networks", ARRAY(Text), nullable=False, server_default=text("'{}'::text[]")),
     Column("created_by", Uuid, nullable=True),
     # Null for a key of the organization itself, whose scopes are all that bounds it.
     Column("service_account_id", Uuid, nullable=True),

@@ -11,6 +11,7 @@ from strata_datamodel.tables.notifying import notifications, webhooks
 from strata_datamodel.tables.organizations import memberships, organizations, settings
 from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
 from strata_datamodel.tables.people import email_changes, invitations, legacy_users
+from strata_datamodel.tables.quotas import quotas
 from strata_datamodel.tables.roles import role_assignments, roles
 from strata_datamodel.tables.secrets import data_keys
 from strata_datamodel.tables.series import metric_series
@@ -46,6 +47,7 @@ __all__ = [
     "organizations",
     "outbox",
     "passkeys",
+    "quotas",
     "recovery_codes",
     "role_assignments",
     "roles",

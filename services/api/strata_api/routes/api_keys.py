@@ -17,7 +17,13 @@ from strata_core.access.queries import api_key_of, api_keys_after
 from strata_core.access.tokens import DEFAULT_ENVIRONMENT
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import ApiKeyId
-from strata_datamodel.limits import KEY_OVERLAP_HOURS_MAX, NAME_LENGTH, SCOPES_PER_KEY
+from strata_datamodel.limits import (
+    KEY_OVERLAP_HOURS_MAX,
+    NAME_LENGTH,
+    NETWORK_LENGTH,
+    NETWORKS_PER_KEY,
+    SCOPES_PER_KEY,
+)
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/api-keys", tags=["api keys"])
 
@@ -35,6 +41,7 @@ class ApiKeyOut(Shown):
     expires_at: Instant | None
     revoked_at: Instant | None
     last_used_at: Instant | None
+    allowed_networks: list[str] = Field(description="Where it works from; empty is everywhere.")
 
 
 class ShownOnce(ApiKeyOut):
@@ -48,6 +55,11 @@ class ApiKeyDraft(Sent):
     )
     environment: str = Field(DEFAULT_ENVIRONMENT, pattern="^[a-z][a-z0-9]{0,15}$")
     expires_at: AwareDatetime | None = None
+    allowed_networks: list[Annotated[str, Field(max_length=NETWORK_LENGTH)]] = Field(
+        default_factory=list,
+        max_length=NETWORKS_PER_KEY,
+        description="Addresses and networks (10.0.0.0/8, 2001:db8::/32) it works from; empty is everywhere.",
+    )
 
 
 class Rotation(Sent):
@@ -75,6 +87,7 @@ def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiK
                 scopes=body.scopes,
                 environment=body.environment,
                 expires_at=body.expires_at,
+                allowed_networks=body.allowed_networks,
             )
         )
 
