@@ -49,6 +49,9 @@ class SpoolRecord:
 
 @dataclass(frozen=True, slots=True)
 class SpoolDepth:
+    """What is not acknowledged yet, and how much there may be."""
+
     records: int
     size_bytes: int
+    capacity_bytes: int
     oldest_received_at_ns: int | None

@@ -74,6 +74,7 @@ class SpoolCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         records = GaugeMetricFamily("strata_spool_records", "Records not in a store yet", labels=["signal"])
         size = GaugeMetricFamily("strata_spool_bytes", "Bytes not in a store yet", labels=["signal"])
+        capacity = GaugeMetricFamily("strata_spool_capacity_bytes", "Bytes it may hold", labels=["signal"])
         age = GaugeMetricFamily("strata_spool_oldest_age_seconds", "Age of the oldest of them", labels=["signal"])
         damaged = CounterMetricFamily("strata_spool_damaged", "Records skipped as damaged", labels=["signal"])
         for signal, spool in self._spools.items():
@@ -81,8 +82,9 @@ class SpoolCollector(Collector):
             oldest_ns = depth.oldest_received_at_ns
             records.add_metric([signal], depth.records)
             size.add_metric([signal], depth.size_bytes)
+            capacity.add_metric([signal], depth.capacity_bytes)
             age.add_metric(
                 [signal], 0.0 if oldest_ns is None else max(0.0, (self._clock.now_ns() - oldest_ns) / _SECOND_NS)
             )
             damaged.add_metric([signal], spool.damaged_records())
-        return (records, size, age, damaged)
+        return (records, size, capacity, age, damaged)

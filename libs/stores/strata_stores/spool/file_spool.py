@@ -139,7 +139,9 @@ class FileSpool:
 
     def depth(self) -> SpoolDepth:
         with self._segments.changed:
-            return SpoolDepth(self._segments.records, self._segments.size_bytes, self._segments.oldest_arrival_ns())
+            return SpoolDepth(
+                self._segments.records, self._segments.size_bytes, self._max_bytes, self._segments.oldest_arrival_ns()
+            )
 
     def damaged_records(self) -> int:
         return self._segments.damaged
