@@ -140,3 +140,19 @@ def test_every_problem_of_a_draft_is_named_at_once():
         "/condition/filters/0/op",
         "/condition/filters/1/values",
     }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"group_by": ("host", "host")},
+        {"group_by": ("",)},
+        {"filters": (ConditionFilter("", "=", ("x",)),)},
+        {"measurement": "a\nb"},
+    ],
+)
+def test_a_condition_that_no_store_would_answer_is_refused_at_once(changes):
+    fields = {name: getattr(CONDITION, name) for name in CONDITION.__struct_fields__}
+    with pytest.raises(InvalidError) as raised:
+        checked_draft(RuleDraft(name="cpu", condition=Condition(**fields | changes)))
+    assert [problem.where for problem in raised.value.problems] == ["/condition"]

@@ -1,9 +1,14 @@
 """A rule as a user writes it, and what has to be true of it."""
 
+from uuid import UUID
+
 import msgspec
 
+from strata_core.alerting.questions import percentile_of, question_of
+from strata_core.metrics.rules import check_query
 from strata_datamodel.alerting import Condition, Severity
-from strata_datamodel.errors import InvalidError, Problem
+from strata_datamodel.errors import InvalidError, LimitError, Problem
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import (
     NAME_BYTES,
     NAME_LENGTH,
@@ -62,17 +67,19 @@ def checked_draft(draft: RuleDraft) -> RuleDraft:
     for key, value in draft.labels.items():
         if not 1 <= len(key) <= NAME_LENGTH or len(value) > NAME_LENGTH:
             problems.append(Problem(f"/labels/{key[:40]}", f"names and values of at most {NAME_LENGTH} characters"))
+    problems = problems or _as_question(condition)
     if problems:
         raise InvalidError("the rule cannot work as it is", code="bad_rule", problems=problems)
     return draft
 
 
-def percentile_of(aggregate: str) -> float | None:
-    """p1 to p99, or None when it is not a percentile."""
-    digits = aggregate.removeprefix("p")
-    if aggregate.startswith("p") and digits.isascii() and digits.isdigit() and 1 <= int(digits) <= 99:
-        return float(digits)
-    return None
+def _as_question(condition: Condition) -> list[Problem]:
+    """What the store would say at each evaluation is better said now."""
+    try:
+        check_query(question_of(condition, OrganizationId(UUID(int=0)), end_s=0))
+    except (InvalidError, LimitError) as error:
+        return [Problem("/condition", error.detail)]
+    return []
 
 
 def _within(where: str, value: int, low: int, high: int, unit: str) -> list[Problem]:
