@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from strata_datamodel.ids import BatchId, OrganizationId, uuid7
+from strata_datamodel.ids import BatchId, OrganizationId
 from strata_datamodel.spooling import Envelope, Signal, WireFormat
 
 ORGANIZATION = OrganizationId(UUID("01900000-0000-7000-8000-00000000000a"))
@@ -16,7 +16,7 @@ def envelope(
 ) -> Envelope:
     return Envelope(
         organization_id=organization_id,
-        batch_id=BatchId(uuid7(1_772_366_400_000, number.to_bytes(10, "big"))),
+        batch_id=BatchId(UUID(int=(1_772_366_400_000 << 80) | (7 << 76) | (2 << 62) | number)),
         received_at_ns=_START_NS + number,
         signal=Signal.METRICS,
         wire_format=WireFormat.INFLUX_LINE,
