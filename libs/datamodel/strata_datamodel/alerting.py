@@ -97,8 +97,10 @@ class StateRow:
 
 @dataclass(frozen=True, slots=True)
 class DueRule:
-    """A rule claimed for one evaluation at `slot`."""
+    """A rule claimed for one evaluation at `slot`, in the `version` it then had. It is due again at `claimed_until`."""
 
     organization_id: UUID
     rule: Rule
     slot: datetime
+    version: int
+    claimed_until: datetime

@@ -59,6 +59,7 @@ class Worker:
         self._loops = (
             Loop("relay", relay.step, clock, pause_s=0.25),
             Loop("evaluator", evaluator.step, clock, pause_s=0.5),
+            Loop("rule-recall", evaluator.recall, clock, pause_s=30.0),
             Loop("sender", self._sender.step, clock, pause_s=1.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("outbox-purge", self._purge_outbox, clock, pause_s=600.0),

@@ -1,5 +1,6 @@
 """From points to alerts on a real PostgreSQL and a real metric store: states, alerts, audit and events together."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,19 +15,23 @@ from strata_core.alerting.drafts import RuleDraft
 from strata_core.alerting.evaluation import apply_answer, claim_due_rules, query_of
 from strata_core.context import Actor, ActorKind, Context
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
-from strata_datamodel.alerting import Comparison, Condition
+from strata_datamodel.alerting import Comparison, Condition, DueRule
 from strata_datamodel.errors import ConflictError, StoreUnavailableError
 from strata_datamodel.ids import AlertId, RuleId
 from strata_datamodel.metrics import MetricAnswer, MetricQuery
 from strata_stores.clock import ShiftedClock
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 from strata_workers.evaluator import Evaluator
+from waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("second_unmoved")
 
 
+BROKEN = "broken"
+
+
 class FlakyStore:
-    """The real store, or none: what an evaluator sees of an outage."""
+    """The real store, or none: what an evaluator sees of an outage. A question about `BROKEN` meets a bug in it."""
 
     def __init__(self, store: DuckDbMetricStore) -> None:
         self._store = store
@@ -35,6 +40,8 @@ class FlakyStore:
     def query(self, query: MetricQuery) -> MetricAnswer:
         if self.is_down:
             raise StoreUnavailableError("metrics", "does not answer")
+        if query.measurement == BROKEN:
+            raise LookupError("a bug in the adapter")
         return self._store.query(query)
 
 
@@ -65,6 +72,10 @@ class Watch:
     def alerts(self) -> list[dict]:
         return self.database.rows("SELECT * FROM alerts ORDER BY id")
 
+    def claim(self) -> list[DueRule]:
+        with self.units.system() as uow:
+            return claim_due_rules(uow)
+
     def kinds(self) -> list[str]:
         rows = self.database.rows("SELECT kind FROM outbox WHERE entity_kind = 'alert' ORDER BY id")
         return [str(row["kind"]) for row in rows]
@@ -74,9 +85,9 @@ class Watch:
         return [str(row["action"]) for row in rows]
 
 
-def draft(**changes) -> RuleDraft:
+def draft(measurement: str = "cpu", **changes) -> RuleDraft:
     condition = Condition(
-        measurement="cpu", field="usage", aggregate="last", comparison=Comparison.GT, threshold=90, window_s=300,
+        measurement=measurement, field="usage", aggregate="last", comparison=Comparison.GT, threshold=90, window_s=300,
         group_by=("host",),
     )  # fmt: skip
     return RuleDraft(**{"name": "cpu", "condition": condition, "interval_s": 10, **changes})
@@ -166,8 +177,7 @@ def test_two_evaluators_of_one_slot_act_once(watch):
     watch.rule()
     watch.report(97.0)
     watch.clock.advance(timedelta(seconds=10))
-    with watch.units.system() as uow:
-        (due,) = claim_due_rules(uow)
+    (due,) = watch.claim()
     answer = watch.store.query(query_of(due))
     for _ in range(2):
         with watch.units.organization(watch.ctx.organization_id) as uow:
@@ -180,8 +190,7 @@ def test_an_older_slot_that_arrives_late_changes_nothing(watch):
     watch.rule()
     watch.report(97.0)
     watch.clock.advance(timedelta(seconds=10))
-    with watch.units.system() as uow:
-        (late,) = claim_due_rules(uow)
+    (late,) = watch.claim()
     late_answer = watch.store.query(query_of(late))
     watch.report(20.0)
     watch.step()
@@ -193,11 +202,7 @@ def test_an_older_slot_that_arrives_late_changes_nothing(watch):
 def test_a_claimed_rule_is_not_claimed_again_in_its_slot(watch):
     watch.rule()
     watch.clock.advance(timedelta(seconds=10))
-    with watch.units.system() as uow:
-        first = claim_due_rules(uow)
-    with watch.units.system() as uow:
-        second = claim_due_rules(uow)
-    assert (len(first), len(second)) == (1, 0)
+    assert (len(watch.claim()), len(watch.claim())) == (1, 0)
 
 
 def test_an_acknowledged_alert_stays_acknowledged_until_it_resolves(watch):
@@ -255,3 +260,92 @@ def test_a_new_threshold_keeps_an_alert_open_and_other_series_end_it(watch):
         )
         replace_rule(watch.ctx, uow, rule_id, draft(condition=other), 2)
     assert [alert["status"] for alert in watch.alerts()] == ["resolved"]
+
+
+def test_switching_a_rule_off_ends_what_it_had_open(watch):
+    rule_id = watch.rule()
+    watch.report(97.0)
+    watch.step()
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        replace_rule(watch.ctx, uow, rule_id, draft(is_enabled=False), 1)
+    assert [alert["status"] for alert in watch.alerts()] == ["resolved"]
+
+
+def test_a_rule_that_meets_a_bug_keeps_no_other_waiting_and_says_so(watch):
+    watch.rule(name="first in line", measurement=BROKEN)
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    assert len(watch.alerts()) == 1
+    (rule,) = watch.database.rows("SELECT * FROM alert_rules WHERE name = 'first in line'")
+    assert (rule["last_result"], rule["last_error"]) == ("error", "internal error: LookupError")
+
+
+def test_a_daily_rule_whose_worker_died_is_due_again_within_a_minute(watch):
+    watch.rule(interval_s=86_400)
+    assert len(watch.claim()) == 1
+    watch.clock.advance(timedelta(seconds=61))
+    assert len(watch.claim()) == 1
+
+
+def test_a_daily_rule_is_evaluated_once_a_day(watch):
+    watch.rule(interval_s=86_400)
+    watch.evaluator.step()
+    watch.clock.advance(timedelta(seconds=61))
+    assert watch.claim() == []
+    watch.clock.advance(timedelta(days=1))
+    assert len(watch.claim()) == 1
+
+
+@pytest.mark.parametrize("change", ["other series", "deleted"])
+def test_an_answer_to_what_a_rule_was_before_its_change_is_dropped(watch, change):
+    rule_id = watch.rule()
+    watch.report(97.0)
+    watch.clock.advance(timedelta(seconds=10))
+    (due,) = watch.claim()
+    answer = watch.store.query(query_of(due))
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        if change == "deleted":
+            delete_rule(watch.ctx, uow, rule_id, 1)
+        else:
+            replace_rule(watch.ctx, uow, rule_id, draft("memory"), 1)
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        apply_answer(watch.ctx, uow, due, answer)
+    assert watch.alerts() == []
+
+
+def test_an_alert_resolved_by_hand_during_an_evaluation_can_fire_anew(watch):
+    watch.rule()
+    watch.report(97.0)
+    watch.step()
+    watch.clock.advance(timedelta(seconds=10))
+    (due,) = watch.claim()
+    answer = watch.store.query(query_of(due))
+
+    def evaluate() -> None:
+        with watch.units.organization(watch.ctx.organization_id) as uow:
+            apply_answer(watch.ctx, uow, due, answer)
+
+    evaluation = threading.Thread(target=evaluate)
+    with watch.units.organization(watch.ctx.organization_id) as uow:
+        resolve_alert(watch.ctx, uow, AlertId(watch.alerts()[0]["id"]))
+        evaluation.start()
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        eventually(lambda: watch.database.rows(waiting))
+    evaluation.join(10)
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["resolved", "firing"]
+
+
+def test_a_clock_that_was_put_back_silences_no_rule(watch):
+    watch.rule()
+    watch.clock.advance(timedelta(hours=1))
+    watch.report(20.0)
+    watch.step()
+    watch.clock.advance(timedelta(hours=-1))
+    watch.report(97.0)
+    watch.evaluator.recall()
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["firing"]
+    (rule,) = watch.database.rows("SELECT last_evaluated_at <= now() + interval '1 minute' AS is_past FROM alert_rules")
+    assert rule["is_past"]

@@ -39,12 +39,13 @@ def create_rule(ctx: Context, uow: UnitOfWork, draft: RuleDraft) -> Document:
 
 
 def replace_rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId, draft: RuleDraft, version: int) -> Document:
-    """A condition over other series ends what is open under the old one: nothing would evaluate it again. A new
-    threshold, window or severity leaves it open."""
+    """A condition over other series ends what is open under the old one, and so does switching the rule off: nothing
+    would evaluate it again. A new threshold, window or severity leaves it open."""
     require(ctx, "alert_rules:write")
     rule = checked_draft(draft)
     before = _locked_rule(ctx, uow, rule_id, version)
-    if _series_of(msgspec.convert(before["condition"], Condition)) != _series_of(rule.condition):
+    has_other_series = _series_of(msgspec.convert(before["condition"], Condition)) != _series_of(rule.condition)
+    if has_other_series or not rule.is_enabled:
         _end_episodes(ctx, uow, rule_id, f"change of the rule by {ctx.actor.label}")
     uow.execute(
         update(alert_rules)
@@ -87,6 +88,7 @@ def acknowledge_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Docum
 def resolve_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Document:
     """By hand. The series starts over: it fires again when its next evaluation is over the threshold."""
     require(ctx, "alerts:write")
+    _lock_rule_of(ctx, uow, alert_id)
     before = _locked_alert(ctx, uow, alert_id)
     if before["status"] == AlertStatus.RESOLVED:
         return before
@@ -107,6 +109,8 @@ def open_alert(ctx: Context, uow: UnitOfWork, values: Mapping[str, object]) -> A
 def settle_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId, *, by: str, value: float | None) -> Document:
     """Resolve without asking who: the callers authorised already, or are the evaluator."""
     before = _locked_alert(ctx, uow, alert_id)
+    if before["status"] == AlertStatus.RESOLVED:
+        return before
     changes: dict[str, object] = {"status": AlertStatus.RESOLVED, "resolved_at": func.app.now(), "resolved_by": by}
     if value is not None:
         changes["value"] = value
@@ -184,6 +188,16 @@ def _locked_rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId, version: int) -
     if row["version"] != version:
         raise PreconditionError("the rule was changed since you read it", hint="read it again and repeat your change")
     return rule_document(row)
+
+
+def _lock_rule_of(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> None:
+    """Before the alert, as evaluations do: one that read the episode as open must not write it back after its end, or
+    the rule would take a closed alert for its open one and stay silent."""
+    rule_id = select(alerts.c.rule_id).where(alerts.c.organization_id == ctx.organization_id, alerts.c.id == alert_id)
+    wanted = select(alert_rules.c.id).where(
+        alert_rules.c.organization_id == ctx.organization_id, alert_rules.c.id == rule_id.scalar_subquery()
+    )
+    uow.execute(wanted.with_for_update())
 
 
 def _rule_row(ctx: Context, uow: UnitOfWork, rule_id: RuleId, *, lock: bool = False) -> Mapping[str, object]:

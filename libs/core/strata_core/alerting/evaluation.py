@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.alerting.commands import open_alert, settle_alert
-from strata_core.alerting.drafts import percentile_of
+from strata_core.alerting.questions import question_of
 from strata_core.alerting.rules import Decision, Effect, decide, fingerprint, next_slot, slot_of, summary_of, verdict_of
 from strata_core.context import Context
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.alerting import Condition, DueRule, Rule, SeriesState, Severity, StateRow, Verdict
 from strata_datamodel.ids import AlertId, OrganizationId, RuleId
 from strata_datamodel.limits import RULES_PER_PASS
-from strata_datamodel.metrics import Aggregate, FilterOp, MetricAnswer, MetricQuery, TagFilter
+from strata_datamodel.metrics import MetricAnswer, MetricQuery
 from strata_datamodel.tables.alerting import alert_rules, alert_states
 from strata_datamodel.tables.organizations import organizations
 
@@ -26,8 +26,12 @@ LAG_S: Final = 2
 """Windows end this long before their slot, so that points on their way are counted in the right one."""
 
 
+LEASE: Final = timedelta(seconds=60)
+"""A rule that was claimed and not evaluated in this time is due again: a daily one must not wait for tomorrow."""
+
+
 def claim_due_rules(uow: UnitOfWork, limit: int = RULES_PER_PASS) -> list[DueRule]:
-    """In a system unit. Claiming moves a rule to its next slot: a worker that dies now costs one slot, never a rule."""
+    """In a system unit. A worker that dies now costs a slot or a minute, whichever is less, never a rule."""
     now = uow.now()
     due = (
         select(alert_rules)
@@ -42,26 +46,23 @@ def claim_due_rules(uow: UnitOfWork, limit: int = RULES_PER_PASS) -> list[DueRul
         uow.execute(
             update(alert_rules)
             .where(alert_rules.c.organization_id == item.organization_id, alert_rules.c.id == item.rule.rule_id)
-            .values(next_due_at=next_slot(now, item.rule.interval_s))
+            .values(next_due_at=item.claimed_until)
         )
     return claimed
 
 
+def recall_rules(uow: UnitOfWork) -> int:
+    """In a system unit. No rule is ever due later than its interval from now, unless the clock was put back: then it is
+    due at once, for nobody would notice that it is not evaluated. Returns how many."""
+    now = uow.now()
+    latest = now + func.make_interval(0, 0, 0, 0, 0, 0, func.greatest(alert_rules.c.interval_s, LEASE.total_seconds()))
+    ahead = update(alert_rules).where(alert_rules.c.is_enabled, alert_rules.c.next_due_at > latest)
+    return uow.execute(ahead.values(next_due_at=now)).rowcount
+
+
 def query_of(due: DueRule) -> MetricQuery:
-    condition = due.rule.condition
-    percentile = percentile_of(condition.aggregate)
-    end_ns = (int(due.slot.timestamp()) - LAG_S) * 1_000_000_000
-    return MetricQuery(
-        organization_id=OrganizationId(due.organization_id),
-        measurement=condition.measurement,
-        field=condition.field,
-        aggregate=Aggregate.PERCENTILE if percentile is not None else Aggregate(condition.aggregate),
-        percentile=percentile,
-        from_ns=end_ns - condition.window_s * 1_000_000_000,
-        to_ns=end_ns,
-        filters=tuple(TagFilter(item.tag, FilterOp(item.op), item.values) for item in condition.filters),
-        group_by=condition.group_by,
-    )
+    end_s = int(due.slot.timestamp()) - LAG_S
+    return question_of(due.rule.condition, OrganizationId(due.organization_id), end_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +74,19 @@ class Evaluated:
 
 def apply_answer(ctx: Context, uow: UnitOfWork, due: DueRule, answer: MetricAnswer) -> Evaluated:
     """States, alerts, audit and events of this slot, in the caller's transaction. An older slot than the newest that
-    was applied changes nothing, so that doubled evaluators cannot both act."""
-    before = _locked_states(ctx, uow, due.rule.rule_id)
+    was applied changes nothing, so that doubled evaluators cannot both act; nor does the answer to a rule that was
+    changed or deleted since it was claimed."""
+    if not _is_current(ctx, uow, due):
+        return Evaluated(Verdict.NO_DATA, 0, 0)
+    now = uow.now()
+    before = _states(ctx, uow, due.rule.rule_id)
     values = _values_by_fingerprint(answer)
     verdicts: list[Verdict] = []
     opened = resolved = 0
     for key in sorted(values.keys() | before.keys()):
         state = before.get(key)
-        if state is not None and state.last_evaluated_at >= due.slot:
+        # One of the future was left by a clock that was put back since.
+        if state is not None and due.slot <= state.last_evaluated_at <= now:
             continue
         labels, value = values.get(key, (state.labels if state else {}, None))
         verdict = verdict_of(due.rule.condition, value)
@@ -97,6 +103,8 @@ def apply_answer(ctx: Context, uow: UnitOfWork, due: DueRule, answer: MetricAnsw
 
 def apply_failure(ctx: Context, uow: UnitOfWork, due: DueRule, reason: str) -> Evaluated:
     """The store did not answer: nothing fires, nothing resolves, what is open stays open."""
+    if not _is_current(ctx, uow, due):
+        return Evaluated(Verdict.NO_DATA, 0, 0)
     _note_result(ctx, uow, due, Verdict.ERROR, reason[:500])
     return Evaluated(Verdict.ERROR, 0, 0)
 
@@ -112,13 +120,23 @@ def _due_rule(row: Mapping[str, object], now: datetime) -> DueRule:
         for_s=msgspec.convert(row["for_s"], int),
         interval_s=msgspec.convert(row["interval_s"], int),
     )
-    return DueRule(cast("UUID", row["organization_id"]), rule, slot_of(now, rule.interval_s))
+    return DueRule(
+        organization_id=cast("UUID", row["organization_id"]),
+        rule=rule,
+        slot=slot_of(now, rule.interval_s),
+        version=msgspec.convert(row["version"], int),
+        claimed_until=min(next_slot(now, rule.interval_s), now + LEASE),
+    )
 
 
-def _locked_states(ctx: Context, uow: UnitOfWork, rule_id: RuleId) -> dict[str, StateRow]:
-    """The rule's row is the lock: two evaluators of one rule take turns."""
-    here = alert_rules.c.organization_id == ctx.organization_id
-    uow.execute(select(alert_rules.c.id).where(here, alert_rules.c.id == rule_id).with_for_update())
+def _is_current(ctx: Context, uow: UnitOfWork, due: DueRule) -> bool:
+    """The rule's row is the lock: evaluators of one rule and those who change or resolve by hand take turns."""
+    here = and_(alert_rules.c.organization_id == ctx.organization_id, alert_rules.c.id == due.rule.rule_id)
+    wanted = select(alert_rules.c.id).where(here, alert_rules.c.version == due.version)
+    return uow.execute(wanted.with_for_update()).one_or_none() is not None
+
+
+def _states(ctx: Context, uow: UnitOfWork, rule_id: RuleId) -> dict[str, StateRow]:
     rows = uow.execute(
         select(alert_states).where(
             alert_states.c.organization_id == ctx.organization_id, alert_states.c.rule_id == rule_id
@@ -220,12 +238,18 @@ def _worst(verdicts: Sequence[Verdict]) -> Verdict:
 
 
 def _note_result(ctx: Context, uow: UnitOfWork, due: DueRule, result: Verdict, error: str | None) -> None:
+    newest, next_due_at = alert_rules.c.last_evaluated_at, alert_rules.c.next_due_at
+    here = and_(alert_rules.c.organization_id == ctx.organization_id, alert_rules.c.id == due.rule.rule_id)
     uow.execute(
         update(alert_rules)
-        .where(
-            alert_rules.c.organization_id == ctx.organization_id,
-            alert_rules.c.id == due.rule.rule_id,
-            func.coalesce(alert_rules.c.last_evaluated_at, due.slot) <= due.slot,
+        .where(here, or_(newest.is_(None), newest <= due.slot, newest > uow.now()))
+        .values(
+            last_evaluated_at=due.slot,
+            last_result=result,
+            last_error=error,
+            # Unless somebody claimed or changed it since.
+            next_due_at=case(
+                (next_due_at == due.claimed_until, next_slot(due.slot, due.rule.interval_s)), else_=next_due_at
+            ),
         )
-        .values(last_evaluated_at=due.slot, last_result=result, last_error=error)
     )
