@@ -1,8 +1,9 @@
 """Wrapped data keys in PostgreSQL."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.ports.data_keys import INDEX_KEY_VERSION, WrappedKey
@@ -48,6 +49,36 @@ class PostgresDataKeys:
         if standing is None:
             raise StoreUnavailableError(STORE, "a data key that was added is not there")
         return standing
+
+    def standing(self, organization_id: OrganizationId) -> Sequence[WrappedKey]:
+        return self._all(organization_id, _keys_of(organization_id).where(data_keys.c.retired_at.is_(None)))
+
+    def every(self, organization_id: OrganizationId) -> Sequence[WrappedKey]:
+        return self._all(organization_id, _keys_of(organization_id))
+
+    def replace(self, old: WrappedKey, wrapped: bytes, wrapping_key_id: str) -> bool:
+        here = (
+            data_keys.c.organization_id == old.organization_id,
+            data_keys.c.version == old.version,
+            data_keys.c.wrapped == old.wrapped,
+        )
+        change = update(data_keys).where(*here).values(wrapped=wrapped, wrapping_key_id=wrapping_key_id)
+        with self._units.organization(old.organization_id) as uow:
+            return uow.execute(change).rowcount == 1
+
+    def retire(self, organization_id: OrganizationId, before_version: int) -> int:
+        here = (
+            data_keys.c.organization_id == organization_id,
+            data_keys.c.version > INDEX_KEY_VERSION,
+            data_keys.c.version < before_version,
+            data_keys.c.retired_at.is_(None),
+        )
+        with self._units.organization(organization_id) as uow:
+            return uow.execute(update(data_keys).where(*here).values(retired_at=func.app.now())).rowcount
+
+    def _all(self, organization_id: OrganizationId, wanted: Select[*tuple[object, ...]]) -> list[WrappedKey]:
+        with self._units.organization(organization_id) as uow:
+            return [WrappedKey(**row) for row in uow.execute(wanted.order_by(data_keys.c.version)).mappings()]
 
     def _first(self, organization_id: OrganizationId, wanted: Select[*tuple[object, ...]]) -> WrappedKey | None:
         with self._units.organization(organization_id) as uow:

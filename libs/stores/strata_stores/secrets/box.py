@@ -89,6 +89,15 @@ class AesGcmSecretBox:
         self._remember_current(organization_id, key.version)
         return key.version
 
+    def rewrap(self, organization_id: OrganizationId) -> int:
+        keys = self._keys.every(organization_id)
+        return sum(self._rewrapped(key) for key in keys if key.wrapping_key_id != self._wrapping.current_id)
+
+    def _rewrapped(self, wrapped: WrappedKey) -> bool:
+        place = bound_to_organization(wrapped.organization_id, wrapped.version)
+        key = self._wrapping.unwrap(wrapped.wrapping_key_id, wrapped.wrapped, place)
+        return self._keys.replace(wrapped, self._wrapping.wrap(key, place), self._wrapping.current_id)
+
     def _current_key(self, organization_id: OrganizationId) -> _DataKey:
         with self._lock:
             current = self._current.get(organization_id)

@@ -42,6 +42,7 @@ class WrappingKeyring:
             raise InvalidError(f"a wrapping key has {KEY_BYTES} bytes", code="bad_wrapping_key")
         self._current = keys[0]
         self._by_id = {key.key_id: key for key in keys}
+        self._path: Path | None = None
 
     @classmethod
     def from_base64(cls, text: str) -> Self:
@@ -53,7 +54,9 @@ class WrappingKeyring:
         """For embedded mode: the first start draws a key. Losing this file loses every sealed value."""
         if not path.exists():
             _create(path)
-        return cls(_read(path))
+        keyring = cls(_read(path))
+        keyring._path = path
+        return keyring
 
     @property
     def current_id(self) -> str:
@@ -64,7 +67,7 @@ class WrappingKeyring:
         return nonce + AESGCM(self._current.key).encrypt(nonce, data_key, bound_to)
 
     def unwrap(self, key_id: str, wrapped: bytes, bound_to: bytes) -> bytes:
-        key = self._by_id.get(key_id)
+        key = self._by_id.get(key_id) or self._added_since(key_id)
         if key is None:
             raise DeniedError(
                 f"the wrapping key {key_id} is not among the keys given",
@@ -78,7 +81,31 @@ class WrappingKeyring:
 
     def derive(self, purpose: str) -> bytes:
         """A key for something else, the same in every process that has this current key."""
-        return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"strata " + purpose.encode("utf-8")).derive(self._current.key)
+        return _derived(self._current, purpose)
+
+    def derive_all(self, purpose: str) -> list[bytes]:
+        """Of each key, the current one first: what was made with the derivate of an old key is still recognised."""
+        keys = [self._current, *(key for key in self._by_id.values() if key != self._current)]
+        return [_derived(key, purpose) for key in keys]
+
+    def _added_since(self, key_id: str) -> WrappingKey | None:
+        """A rotation puts a new key into the file while processes run that know the old ones only."""
+        if self._path is not None:
+            self._by_id |= {key.key_id: key for key in _read(self._path)}
+        return self._by_id.get(key_id)
+
+
+def _derived(key: WrappingKey, purpose: str) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"strata " + purpose.encode("utf-8")).derive(key.key)
+
+
+def add_key_in_front(path: Path) -> WrappingKey:
+    """Draws a key that wraps from now on; those before it stay in the file, and unwrap."""
+    keys = [WrappingKey(secrets.token_bytes(KEY_BYTES)), *_read(path)]
+    draft = _written_beside(path, keys)
+    draft.replace(path)
+    _sync_directory(path.parent)
+    return keys[0]
 
 
 def _read(path: Path) -> list[WrappingKey]:
@@ -96,23 +123,31 @@ def _read(path: Path) -> list[WrappingKey]:
 
 
 def _create(path: Path) -> None:
-    key = WrappingKey(secrets.token_bytes(KEY_BYTES))
-    content = {"keys": [{"id": key.key_id, "key": base64.b64encode(key.key).decode("ascii")}]}
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    draft = _written_beside(path, [WrappingKey(secrets.token_bytes(KEY_BYTES))])
     try:
-        with os.fdopen(fd, "w", encoding="ascii") as file:
-            json.dump(content, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
         # A link, and not a rename: of two first starts at once both go on with the key of the faster one.
         os.link(draft, path)
     except FileExistsError:
         pass
     finally:
         draft.unlink()
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    _sync_directory(path.parent)
+
+
+def _written_beside(path: Path, keys: Sequence[WrappingKey]) -> Path:
+    content = {"keys": [{"id": key.key_id, "key": base64.b64encode(key.key).decode("ascii")} for key in keys]}
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "w", encoding="ascii") as file:
+        json.dump(content, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def _sync_directory(folder: Path) -> None:
+    directory = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(directory)
     finally:
