@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import structlog
 
@@ -17,13 +16,14 @@ STEP_ALLOWANCE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LoopStatus:
-    """`last_error` is empty while the newest step went well. A beat older than `stale_after` means a hung step."""
+    """`last_error` is empty while the newest step went well. Silent for longer than `stale_s` means a hung step, be it
+    the first; None means that it was never started."""
 
     name: str
-    stale_after: timedelta
+    stale_s: float
     beats: int
     failures: int
-    last_beat_at: datetime | None
+    silent_s: float | None
     last_error: str
 
 
@@ -41,10 +41,11 @@ class Loop:
         self._beats = 0
         self._failures = 0
         self._failures_in_a_row = 0
-        self._last_beat_at: datetime | None = None
+        self._alive_s: float | None = None
         self._last_error = ""
 
     def start(self) -> None:
+        self._alive_s = self._clock.monotonic_s()
         self._thread.start()
 
     def wake(self) -> None:
@@ -67,15 +68,16 @@ class Loop:
         return self._stopping.is_set()
 
     def status(self) -> LoopStatus:
-        stale_after = timedelta(seconds=self._pause_s + STEP_ALLOWANCE_S)
-        return LoopStatus(self._name, stale_after, self._beats, self._failures, self._last_beat_at, self._last_error)
+        silent_s = None if self._alive_s is None else self._clock.monotonic_s() - self._alive_s
+        stale_s = self._pause_s + STEP_ALLOWANCE_S
+        return LoopStatus(self._name, stale_s, self._beats, self._failures, silent_s, self._last_error)
 
     def beat(self) -> None:
         """All is well: called after each step, and by steps that last long."""
         self._beats += 1
         self._failures_in_a_row = 0
         self._last_error = ""
-        self._last_beat_at = self._clock.now()
+        self._alive_s = self._clock.monotonic_s()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from rq import Queue
 
+from strata_core.idempotency.commands import purge_expired
 from strata_core.outbox.commands import purge_done
 from strata_core.outbox.queries import Backlog, backlog
 from strata_core.ports.cache import Cache
@@ -63,6 +64,7 @@ class Worker:
             Loop("sender", self._sender.step, clock, pause_s=1.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("outbox-purge", self._purge_outbox, clock, pause_s=600.0),
+            Loop("idempotency-purge", self._purge_idempotency, clock, pause_s=600.0),
             Loop("doorbell", self._listen, clock, pause_s=1.0),
         )
         deps.registry.register(_WorkerFigures(self))
@@ -90,8 +92,7 @@ class Worker:
 
     def health(self) -> list[StoreHealth]:
         """For /readyz: a loop is ready while its newest beat is fresh."""
-        now = self._deps.clock.now()
-        return [_loop_health(status, now) for status in self.statuses()]
+        return [loop_health(status) for status in self.statuses()]
 
     @property
     def newest_backlog(self) -> Backlog:
@@ -113,6 +114,10 @@ class Worker:
         with self._deps.units.system() as uow:
             return purge_done(uow, older_than=OUTBOX_KEPT, limit=PURGED_PER_PASS)
 
+    def _purge_idempotency(self) -> int:
+        with self._deps.units.system() as uow:
+            return purge_expired(uow, limit=PURGED_PER_PASS)
+
     def _listen(self) -> int:
         """Returns when the connection is lost or the worker is asked to stop; the loop then comes back."""
         loop, queue = self._loops[-1], self._deps.ring_queue()
@@ -126,12 +131,15 @@ class Worker:
         return 0
 
 
-def _loop_health(status: LoopStatus, now: datetime) -> StoreHealth:
+def loop_health(status: LoopStatus) -> StoreHealth:
     name = f"loop {status.name}"
-    if status.last_beat_at is None or status.last_error:
-        return StoreHealth(name, not status.last_error, status.last_error or "starting")
-    is_fresh = now - status.last_beat_at < status.stale_after
-    return StoreHealth(name, is_fresh, "beating" if is_fresh else f"hangs since {status.last_beat_at:%H:%M:%S}")
+    if status.silent_s is None:
+        return StoreHealth(name, is_ready=False, detail="not started")
+    if status.last_error:
+        return StoreHealth(name, is_ready=False, detail=status.last_error)
+    if status.silent_s >= status.stale_s:
+        return StoreHealth(name, is_ready=False, detail=f"hangs for {status.silent_s:.0f} s")
+    return StoreHealth(name, is_ready=True, detail="beating" if status.beats else "starting")
 
 
 class _WorkerFigures:

@@ -1,0 +1,78 @@
+"""The worker as a whole, on a real PostgreSQL and a real Valkey."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from prometheus_client import generate_latest
+
+from fakes.memory_data_keys import MemoryDataKeys
+from strata_core.access.permissions import PERMISSIONS
+from strata_core.context import Actor, ActorKind, Context
+from strata_core.idempotency.commands import begin, finish
+from strata_core.idempotency.rules import KEPT_FOR, StoredReply
+from strata_core.outbox.commands import append, claim
+from strata_core.outbox.commands import finish as finish_event
+from strata_core.outbox.events import Event
+from strata_stores.duckdb.metric_store import DuckDbMetricStore
+from strata_stores.null.cache import NullCache
+from strata_stores.null.notifier import NullNotifier
+from strata_stores.redis.doorbell import RqDoorbell
+from strata_stores.secrets.box import AesGcmSecretBox
+from strata_stores.secrets.keyring import WrappingKey, WrappingKeyring
+from strata_workers.service import OUTBOX_KEPT, Worker, WorkerDeps
+from waiting import eventually
+
+RING_KEY = b"r" * 32
+
+
+@pytest.fixture
+def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[Worker]:
+    bell = RqDoorbell(embedded_valkey.url(), shifted_clock, ring_key=RING_KEY, queue_name=f"q-{uuid4().hex}")
+    store = DuckDbMetricStore(tmp_path, shifted_clock)
+    store.prepare()
+    box = AesGcmSecretBox(MemoryDataKeys(), WrappingKeyring([WrappingKey(b"w" * 32)]), shifted_clock)
+    deps = WorkerDeps(
+        system_units, store, NullCache(), bell, NullNotifier(), box, shifted_clock, bell.worker_queue, RING_KEY
+    )
+    worker = Worker(deps)
+    yield worker
+    worker.stop()
+    bell.close()
+    store.close()
+
+
+@pytest.fixture
+def ctx(two_organizations) -> Context:
+    return Context(two_organizations.first, Actor(ActorKind.USER, None, "ana@acme.test"), PERMISSIONS, "test")
+
+
+def test_a_finished_event_is_forgotten_after_its_time(worker, ctx, system_units, shifted_clock, database):
+    with system_units.organization(ctx.organization_id) as uow:
+        append(uow, Event("host.created", 1, "host", uuid4()))
+        append(uow, Event("host.created", 1, "host", uuid4()))
+    with system_units.system() as uow:
+        (one,) = claim(uow, "test", limit=1)
+        assert finish_event(uow, one)
+    shifted_clock.advance(OUTBOX_KEPT + timedelta(seconds=1))
+    worker.start()
+    eventually(lambda: [row["state"] for row in database.rows("SELECT state FROM outbox")] == ["done"])
+
+
+def test_an_answer_kept_for_repeats_is_forgotten_after_its_time(worker, ctx, system_units, shifted_clock, database):
+    with system_units.organization(ctx.organization_id) as uow:
+        assert begin(ctx, uow, "hosts_create", "key", b"request") is None
+        finish(ctx, uow, "hosts_create", "key", StoredReply(201, b"{}"))
+    shifted_clock.advance(KEPT_FOR + timedelta(seconds=1))
+    worker.start()
+    eventually(lambda: not database.rows("SELECT 1 FROM idempotency"))
+
+
+def test_every_loop_beats_and_none_outlives_a_stop(worker):
+    worker.start()
+    eventually(lambda: all(check.is_ready and check.detail == "beating" for check in worker.health()))
+    assert b"strata_outbox_lag_seconds" in generate_latest(worker.registry)
+    worker.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(("loop-", "delivery"))]
