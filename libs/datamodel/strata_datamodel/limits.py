@@ -77,6 +77,22 @@ NETWORK_LENGTH: Final = 64
 KEY_OVERLAP_HOURS_MAX: Final = 7 * 24
 USER_AGENT_LENGTH: Final = 256
 
+# Sign-in
+ATTEMPT_WINDOW_MINUTES: Final = 15
+SIGN_INS_PER_ACCOUNT_AND_ADDRESS: Final = 10  # failures within the window, as all of these
+SIGN_INS_PER_ACCOUNT: Final = 100
+SIGN_INS_PER_ADDRESS: Final = 100
+SECOND_FACTOR_ATTEMPTS: Final = 10
+PASSWORD_RESETS_PER_ACCOUNT: Final = 3
+PASSWORD_RESETS_PER_ADDRESS: Final = 30
+TICKET_MINUTES: Final = 5
+TICKET_ATTEMPTS: Final = 5
+PASSWORD_RESET_MINUTES: Final = 60
+CONFIRMATION_MINUTES: Final = 15  # how long after proving who they are people may change how they sign in
+RECOVERY_CODES: Final = 10
+PASSKEYS_PER_PERSON: Final = 20
+PASSKEY_BYTES: Final = 16 * KIB  # of a browser's answer
+
 # Alerting
 RULE_INTERVAL_SECONDS_MIN: Final = 1
 RULE_INTERVAL_SECONDS_MAX: Final = 86_400

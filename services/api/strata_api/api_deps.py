@@ -8,8 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from strata_api.http_figures import HttpFigures
 from strata_api.paging import Cursors
+from strata_core.mail.links import LinkKey
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
+from strata_core.ports.known_passwords import KnownPasswords
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.password_hasher import PasswordHasher
@@ -26,10 +28,13 @@ class ApiDeps:
     cache: Cache
     clock: Clock
     password_hasher: PasswordHasher
+    known_passwords: KnownPasswords
     secret_box: SecretBox
     health_checks: Callable[[], Sequence[StoreHealth]]
     cursor_key: bytes = field(repr=False)
     """32 random bytes, the same in every process: cursors are sealed with it."""
+    link_key: LinkKey = field(repr=False)
+    """The same in every process: links in mails are made with it."""
     public_url: str | None = None
     """Where browsers reach the API when a proxy changes the host they see."""
     version: str = "0"

@@ -14,7 +14,13 @@ from strata_core.access.queries import KeyIdentity, SessionIdentity, recognise_k
 from strata_core.access.rules import is_due_for_touch
 from strata_core.access.tokens import parse_token, refused_token
 from strata_core.context import Actor, ActorKind, Context
-from strata_core.organizations.queries import Organization, membership_of, organization_of
+from strata_core.organizations.queries import (
+    Organization,
+    membership_of,
+    organization_not_found,
+    organization_of,
+)
+from strata_core.sign_in.rules import check_entry
 from strata_datamodel.errors import DeniedError, UnauthenticatedError
 
 _COOKIE = "strata_session"
@@ -86,6 +92,9 @@ def entered(deps: ApiDeps, principal: Principal, slug_or_id: str, origin: Origin
     else:
         with deps.units.person(principal.user_id) as uow:
             membership = membership_of(uow, principal.user_id, slug_or_id)
+            if principal.confined_to not in {None, membership.organization.id}:
+                raise organization_not_found()
+            check_entry(membership.organization.settings, membership.organization.id, principal)
             if is_due_for_touch(principal.last_seen_at, uow.now()):
                 touch_session(uow, principal.session_id)
         organization = membership.organization

@@ -8,9 +8,11 @@ from prometheus_client import CollectorRegistry
 
 from strata_api.api_deps import ApiDeps
 from strata_api.app import create_app
+from strata_core.mail.links import LinkKey
 from strata_datamodel.health import StoreHealth
 from strata_stores.factory import Stores
 from strata_stores.figures import StoreFigures
+from strata_stores.passwords.known import ListedPasswords
 from strata_stores.settings import Settings
 
 HealthCheck = Callable[[], Sequence[StoreHealth]]
@@ -33,9 +35,11 @@ def build_api(
         cache=stores.cache,
         clock=stores.clock,
         password_hasher=stores.password_hasher,
+        known_passwords=ListedPasswords(),
         secret_box=stores.secret_box,
         health_checks=lambda: [*stores.health(), *(item for check in more_health for item in check())],
         cursor_key=stores.keyring.derive("cursors"),
+        link_key=LinkKey(stores.keyring.derive("mail links")),
         public_url=settings.public_url,
         version=version("strata"),
         registry=registry,

@@ -7,8 +7,9 @@ from strata_cli.rendering import err, out, print_json
 from strata_core.access.rules import check_new_password
 from strata_core.context import Actor, ActorKind
 from strata_core.organizations.commands import Provisioned, provision_organization
-from strata_datamodel.errors import UnavailableError
+from strata_datamodel.errors import InvalidError, UnavailableError
 from strata_stores.passwords.argon2 import Argon2PasswordHasher
+from strata_stores.passwords.known import ListedPasswords
 from strata_stores.settings import Settings
 
 OPERATOR = Actor(ActorKind.SYSTEM, None, "operator (command line)")
@@ -16,6 +17,12 @@ OPERATOR = Actor(ActorKind.SYSTEM, None, "operator (command line)")
 
 def run_init(settings: Settings, *, slug: str, name: str, email: str, password: str, as_json: bool) -> None:
     check_new_password(password)
+    if ListedPasswords().knows(password):
+        raise InvalidError(
+            "this password is among those that are tried first",
+            code="weak_password",
+            hint="take several words that nobody would connect with you",
+        )
     hasher = Argon2PasswordHasher()
     try:
         password_hash = hasher.hash(password)

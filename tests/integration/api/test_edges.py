@@ -32,7 +32,8 @@ def health():
 def bare(health):
     """An API without any store: whatever gets past the edge crashes."""
     nothing: dict[str, object] = dict.fromkeys(
-        ("units", "metric_store", "log_store", "cache", "password_hasher", "secret_box"), None
+        ("units", "metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key"),
+        None,
     )
     deps = ApiDeps(**nothing, clock=SystemClock(), health_checks=lambda: health, cursor_key=b"k" * 32)  # type: ignore[arg-type]
     app = create_app(deps, body_limit_bytes=LIMIT, body_timeout_s=0.4)
@@ -159,7 +160,9 @@ def test_a_crash_is_a_problem_without_internals(bare):
 def test_a_store_that_is_down_is_told_with_a_time_to_come_back():
     clock = SystemClock()
     engine = open_engine("postgresql://nobody@127.0.0.1:1/nowhere", role=None)
-    nothing: dict[str, object] = dict.fromkeys(("metric_store", "log_store", "cache", "password_hasher", "secret_box"))
+    nothing: dict[str, object] = dict.fromkeys(
+        ("metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key")
+    )
     units = PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))
     deps = ApiDeps(**nothing, units=units, clock=clock, health_checks=list, cursor_key=b"")  # type: ignore[arg-type]
     with serving(create_app(deps)) as url:

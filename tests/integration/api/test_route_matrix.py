@@ -14,7 +14,8 @@ from strata_stores.clock import SystemClock
 
 def _operations():
     nothing: dict[str, object] = dict.fromkeys(
-        ("units", "metric_store", "log_store", "cache", "password_hasher", "secret_box"), None
+        ("units", "metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key"),
+        None,
     )
     app = create_app(ApiDeps(**nothing, clock=SystemClock(), health_checks=list, cursor_key=b""))  # type: ignore[arg-type]
     return list(operations(app))
@@ -23,7 +24,15 @@ def _operations():
 OPERATIONS = _operations()
 GUARDED = [each for each in OPERATIONS if not isinstance(guard_of(each[0]), Anybody)]
 IN_ORGANIZATION = [each for each in OPERATIONS if isinstance(guard_of(each[0]), Requirement)]
-PUBLIC = {"healthz", "readyz", "metrics", "auth_login"}
+PUBLIC = {
+    "healthz",
+    "readyz",
+    "metrics",
+    "auth_login",
+    "auth_second_factor",
+    "auth_password_reset_ask",
+    "auth_password_reset_confirm",
+}
 
 
 def name(operation) -> str:

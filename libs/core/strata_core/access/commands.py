@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, insert, select, update
 from strata_core.access.key_rows import NewKey, add_key
 from strata_core.access.networks import check_networks
 from strata_core.access.permissions import check_scopes, scope_permissions
-from strata_core.access.queries import ApiKey, SignInCandidate, api_key_of
+from strata_core.access.queries import ApiKey, api_key_of
 from strata_core.access.rules import require, require_grantable
 from strata_core.access.tokens import DEFAULT_ENVIRONMENT
 from strata_core.audit.commands import record
@@ -19,7 +19,7 @@ from strata_core.context import Context
 from strata_core.new_ids import new_id
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import ConflictError, InvalidError, LimitError, Problem
-from strata_datamodel.ids import ApiKeyId, SessionId, UserId
+from strata_datamodel.ids import ApiKeyId, OrganizationId, SessionId, UserId
 from strata_datamodel.limits import (
     API_KEYS_PER_ORGANIZATION,
     KEY_OVERLAP_HOURS_MAX,
@@ -135,15 +135,16 @@ def touch_key(uow: UnitOfWork, api_key_id: ApiKeyId) -> None:
 
 def start_session(
     uow: UnitOfWork,
-    candidate: SignInCandidate,
+    user_id: UserId,
     *,
-    new_password_hash: str | None = None,
     user_agent: str | None = None,
     remote_addr: str | None = None,
     replaces: bytes | None = None,
+    has_second_factor: bool = False,
+    confined_to: OrganizationId | None = None,
 ) -> NewSession:
-    """In the person's unit, after their password matched. Always a new token: one that somebody planted in the browser
-    before signing in is worth nothing; `replaces` is the hash of the one that the browser held, which ends."""
+    """In the person's unit, after they proved who they are. Always a new token: one that somebody planted in the
+    browser before signing in is worth nothing; `replaces` is the hash of the one that the browser held, which ends."""
     now = uow.now()
     token = secrets.token_urlsafe(_SESSION_BYTES)
     session_id = SessionId(new_id(uow))
@@ -153,7 +154,7 @@ def start_session(
         insert(sessions),
         {
             "id": session_id,
-            "user_id": candidate.user_id,
+            "user_id": user_id,
             "token_hash": hashlib.sha256(token.encode()).digest(),
             "created_at": now,
             "last_seen_at": now,
@@ -161,6 +162,9 @@ def start_session(
             "expires_at": now + _LIFE,
             "user_agent": user_agent[:USER_AGENT_LENGTH] if user_agent else None,
             "remote_addr": remote_addr,
+            "authenticated_at": now,
+            "has_second_factor": has_second_factor,
+            "confined_to": confined_to,
         },
     )
     changes: dict[str, object] = {
@@ -168,9 +172,7 @@ def start_session(
         "login_count": users.c.login_count + 1,
         "failed_login_count": 0,
     }
-    if new_password_hash is not None:
-        changes["password_hash"] = new_password_hash
-    uow.execute(update(users).where(users.c.id == candidate.user_id).values(**changes))
+    uow.execute(update(users).where(users.c.id == user_id).values(**changes))
     return NewSession(session_id=session_id, token=token, expires_at=now + _LIFE)
 
 

@@ -46,6 +46,10 @@ class SessionIdentity:
     last_seen_at: datetime
     idle_expires_at: datetime
     expires_at: datetime
+    authenticated_at: datetime
+    has_second_factor: bool
+    confined_to: OrganizationId | None
+    """The organization whose identity provider vouched for the person: elsewhere its word counts for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,9 @@ def recognise_session(uow: UnitOfWork, token_hash: bytes) -> SessionIdentity:
         last_seen_at=row.last_seen_at,
         idle_expires_at=row.idle_expires_at,
         expires_at=row.expires_at,
+        authenticated_at=row.authenticated_at,
+        has_second_factor=row.has_second_factor,
+        confined_to=None if row.confined_to is None else OrganizationId(row.confined_to),
     )
 
 

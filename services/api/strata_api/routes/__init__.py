@@ -15,8 +15,11 @@ from strata_api.routes import (
     logs,
     me,
     metrics,
+    my_sessions,
     organizations,
+    passwords,
     probes,
+    second_factors,
     services,
     webhooks,
 )
@@ -24,7 +27,10 @@ from strata_api.routes import (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     probes.router,
     auth.router,
+    passwords.router,
     me.router,
+    my_sessions.router,
+    second_factors.router,
     organizations.router,
     api_keys.router,
     alert_rules.router,
