@@ -12,9 +12,9 @@ from strata_stores.settings import Settings
 
 
 @contextmanager
-def relational_urls(settings: Settings, command: str) -> Iterator[ServerUrls]:
+def relational_urls(settings: Settings, command: str, *, is_migrated: bool = True) -> Iterator[ServerUrls]:
     """Of the servers in the settings, of the embedded ones that a running `strata up` holds, or of embedded ones
-    started for this command alone."""
+    started for this command alone, whose schema is brought up if `is_migrated`."""
     if not settings.is_embedded("relational_url"):
         yield server_urls(settings)
         return
@@ -24,7 +24,7 @@ def relational_urls(settings: Settings, command: str) -> Iterator[ServerUrls]:
         return
     with ExitStack() as stack:
         directory = stack.enter_context(DataDirectory(settings.data_dir, command=command))
-        urls, _ = start_servers(settings, directory, stack)
+        urls, _ = start_servers(settings, directory, stack, is_migrated=is_migrated)
         yield urls
 
 
@@ -35,15 +35,17 @@ def administration(settings: Settings, command: str) -> Iterator[Relational]:
 
 
 def start_servers(
-    settings: Settings, directory: DataDirectory, stack: ExitStack
+    settings: Settings, directory: DataDirectory, stack: ExitStack, *, is_migrated: bool = True
 ) -> tuple[ServerUrls, EmbeddedServers | None]:
-    """Embedded servers where the settings ask for them, and the schema brought up."""
+    """Embedded servers where the settings ask for them, and the schema brought up: but for commands that look at it or
+    change it themselves."""
     urls, servers = server_urls(settings), None
     if settings.is_embedded("relational_url") or settings.is_embedded("redis_url"):
         servers = stack.enter_context(EmbeddedServers(directory))
         urls = embedded_urls(settings, servers.urls.relational_url, servers.urls.redis_url)
     owner = urls.relational.owner.get_secret_value()
-    upgrade(owner)
-    if settings.is_embedded("relational_url"):
-        allow_local_login(owner)
+    if is_migrated:
+        upgrade(owner)
+        if settings.is_embedded("relational_url"):
+            allow_local_login(owner)
     return urls, servers

@@ -8,17 +8,17 @@ from strata_stores.settings import Settings
 
 
 def run_upgrade(settings: Settings, target: str, *, as_json: bool) -> None:
-    with relational_urls(settings, "strata db upgrade") as urls:
+    with relational_urls(settings, "strata db upgrade", is_migrated=False) as urls:
         _show(upgrade(urls.relational.owner.get_secret_value(), target), as_json=as_json)
 
 
 def run_status(settings: Settings, *, as_json: bool) -> None:
-    with relational_urls(settings, "strata db status") as urls:
+    with relational_urls(settings, "strata db status", is_migrated=False) as urls:
         _show(status(urls.relational.owner.get_secret_value()), as_json=as_json)
 
 
 def run_downgrade(settings: Settings, target: str, *, is_sure: bool, as_json: bool) -> None:
-    with relational_urls(settings, "strata db downgrade") as urls:
+    with relational_urls(settings, "strata db downgrade", is_migrated=False) as urls:
         owner = urls.relational.owner.get_secret_value()
         if not is_sure:
             undone = [entry for entry in status(owner).ledger if target == "base" or entry.version > target]

@@ -68,7 +68,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         if running is not None:
             yield from _ask(running)
         elif any(settings.is_embedded(name) for name in ("relational_url", "redis_url", "metrics_url", "logs_url")):
-            with owned_runtime(settings, "strata doctor") as runtime:
+            with owned_runtime(settings, "strata doctor", is_migrated=False) as runtime:
                 yield from _look(runtime.stores)
         else:
             with shared_stores(settings, with_system=False) as stores:

@@ -23,11 +23,11 @@ class Runtime:
 
 
 @contextmanager
-def owned_runtime(settings: Settings, command: str) -> Iterator[Runtime]:
+def owned_runtime(settings: Settings, command: str, *, is_migrated: bool = True) -> Iterator[Runtime]:
     """Everything, migrated and open. Closed in reverse, the embedded servers last."""
     with ExitStack() as stack:
         directory = stack.enter_context(DataDirectory(settings.data_dir, command=command))
-        urls, servers = start_servers(settings, directory, stack)
+        urls, servers = start_servers(settings, directory, stack, is_migrated=is_migrated)
         stores = stack.enter_context(open_stores(settings, urls, with_system=True))
         yield Runtime(settings, directory, servers, stores)
 

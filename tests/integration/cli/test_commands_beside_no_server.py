@@ -1,0 +1,70 @@
+"""Commands for an operator on a data directory that nobody has open: each starts the servers for itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from strata_cli.database import run_downgrade, run_status, run_upgrade
+from strata_cli.doctor import run_doctor
+from strata_cli.keys import run_create, run_list
+from strata_cli.setup import run_init
+from strata_datamodel.errors import ConflictError, NotFoundError
+from strata_stores.settings import Settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("command_line")]
+
+
+@pytest.fixture
+def settings(server_root: Path) -> Settings:
+    return Settings(data_dir=server_root / "data")
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out)
+
+
+def test_schema_commands_do_what_they_say_and_nothing_besides(settings, capsys):
+    run_status(settings, as_json=True)
+    fresh = printed(capsys)
+    assert (fresh["current"], fresh["ledger"]) == (None, [])
+    assert fresh["pending"][0] == "0001"
+    run_upgrade(settings, "0001", as_json=True)
+    assert printed(capsys)["current"] == "0001"
+    with pytest.raises(ConflictError) as preview:
+        run_downgrade(settings, "base", is_sure=False, as_json=True)
+    assert preview.value.code == "not_confirmed"
+    assert "DROP TABLE" in capsys.readouterr().out
+    run_downgrade(settings, "base", is_sure=True, as_json=True)
+    assert printed(capsys)["current"] is None
+    run_status(settings, as_json=True)
+    assert printed(capsys) == fresh
+
+
+def test_an_organization_is_made_looked_at_and_given_a_key(settings, capsys):
+    for slug in ("acme", "globex"):
+        run_init(settings, slug=slug, name=slug, email=f"ana@{slug}.test", password="correct horse", as_json=True)
+    made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [document["org"]["slug"] for document in made] == ["acme", "globex"]
+    run_create(settings, "acme", name="agents", scopes=["ingest"], days=30, as_json=True)
+    assert printed(capsys)["token"].startswith("strata_live_")
+    run_list(settings, "acme", as_json=True)
+    assert sorted(key["name"] for key in printed(capsys)) == ["admin", "agents", "ingest"]
+    run_list(settings, "globex", as_json=True)
+    assert sorted(key["name"] for key in printed(capsys)) == ["admin", "ingest"]
+    with pytest.raises(NotFoundError):
+        run_list(settings, "nobody", as_json=True)
+    assert run_doctor(settings, as_json=True) == 0
+    findings = {finding["subject"]: finding for finding in printed(capsys)["findings"]}
+    assert {"disk", "postgres", "redis", "metrics", "logs", "archive", "clock"} <= findings.keys()
+
+
+def test_a_doctor_looks_at_an_old_schema_and_leaves_it_as_it_is(settings, capsys):
+    run_init(settings, slug="acme", name="acme", email="ana@acme.test", password="correct horse", as_json=True)
+    run_downgrade(settings, "base", is_sure=True, as_json=True)
+    capsys.readouterr()
+    assert run_doctor(settings, as_json=True) == 1
+    findings = {finding["subject"]: finding for finding in printed(capsys)["findings"]}
+    assert "needs" in findings["postgres"]["detail"]
+    run_status(settings, as_json=True)
+    assert printed(capsys)["current"] is None
