@@ -51,11 +51,12 @@ def test_a_late_answer_is_a_deadline_and_nothing_of_it_is_sent():
 
 def test_what_comes_after_giving_up_is_dropped():
     sent: list[dict] = []
-    gone_on = asyncio.Event()
+    gone_on, finished = asyncio.Event(), asyncio.Event()
 
     async def app(scope, receive, send):
         await gone_on.wait()
         await send(START)
+        finished.set()
 
     async def send(message) -> None:
         sent.append(message)
@@ -64,8 +65,7 @@ def test_what_comes_after_giving_up_is_dropped():
         with pytest.raises(DeadlineError):
             await TimeLimit(app, timeout_s=0.01)(SCOPE, receive, send)
         gone_on.set()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await finished.wait()
 
     asyncio.run(story())
     assert sent == []
