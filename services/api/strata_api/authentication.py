@@ -9,7 +9,7 @@ from strata_api.api_deps import ApiDeps, deps_of
 from strata_api.origins import check_origin
 from strata_core.access.commands import touch_key, touch_session
 from strata_core.access.credentials import presented_token
-from strata_core.access.permissions import role_permissions
+from strata_core.access.grants import everywhere, somewhere
 from strata_core.access.queries import KeyIdentity, SessionIdentity, recognise_key, recognise_session
 from strata_core.access.rules import is_due_for_touch
 from strata_core.access.tokens import parse_token, refused_token
@@ -20,6 +20,7 @@ from strata_core.organizations.queries import (
     organization_not_found,
     organization_of,
 )
+from strata_core.roles.effective import key_grants, member_grants
 from strata_core.sign_in.rules import check_entry
 from strata_datamodel.errors import DeniedError, UnauthenticatedError
 
@@ -85,10 +86,10 @@ def entered(deps: ApiDeps, principal: Principal, slug_or_id: str, origin: Origin
     if isinstance(principal, KeyIdentity):
         with deps.units.organization(principal.organization_id) as uow:
             organization = organization_of(uow, slug_or_id)
+            grants = key_grants(uow, principal)
             if is_due_for_touch(principal.last_used_at, uow.now()):
                 touch_key(uow, principal.api_key_id)
         actor = Actor(ActorKind.API_KEY, principal.api_key_id, principal.name)
-        permissions = principal.permissions
     else:
         with deps.units.person(principal.user_id) as uow:
             membership = membership_of(uow, principal.user_id, slug_or_id)
@@ -99,7 +100,8 @@ def entered(deps: ApiDeps, principal: Principal, slug_or_id: str, origin: Origin
                 touch_session(uow, principal.session_id)
         organization = membership.organization
         actor = Actor(ActorKind.USER, principal.user_id, membership.email)
-        permissions = role_permissions(membership.role)
+        with deps.units.organization(organization.id) as uow:
+            grants = member_grants(uow, principal.user_id, membership.role)
     if organization.status != "active":
         raise DeniedError(
             f"the organization is {organization.status}",
@@ -109,7 +111,8 @@ def entered(deps: ApiDeps, principal: Principal, slug_or_id: str, origin: Origin
     context = Context(
         organization_id=organization.id,
         actor=actor,
-        permissions=permissions,
+        permissions=everywhere(grants),
+        scoped=somewhere(grants),
         request_id=origin.request_id,
         remote_addr=origin.remote_addr,
     )

@@ -13,7 +13,7 @@ from strata_api.api_deps import ApiDeps, deps_of, injected
 from strata_api.authentication import Origin, Principal, authenticated, entered, origin_of
 from strata_api.paging import Listing, Paging
 from strata_core.access.permissions import PERMISSIONS
-from strata_core.access.rules import require
+from strata_core.access.rules import require, require_somewhere
 from strata_core.context import Context
 from strata_core.organizations.queries import Organization
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -48,9 +48,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """Of a route under `/orgs/{org}`: the caller's organization, and this permission in it."""
+    """Of a route under `/orgs/{org}`: the caller's organization, and this permission in it. `in_scope` lets those in
+    who hold it for certain labels only: what the route calls then looks at each entity's. By default they stay out."""
 
     permission: str
+    in_scope: bool = False
 
     async def __call__(
         self,
@@ -66,7 +68,10 @@ class Requirement:
         deps = deps_of(request)
         principal = authenticated(deps, request)
         ctx, organization = entered(deps, principal, org, origin_of(request))
-        require(ctx, self.permission)
+        if self.in_scope:
+            require_somewhere(ctx, self.permission)
+        else:
+            require(ctx, self.permission)
         return Access(ctx, principal, organization, deps)
 
 
@@ -86,10 +91,10 @@ class Anybody:
         return None
 
 
-def requires(permission: str) -> Any:
+def requires(permission: str, *, in_scope: bool = False) -> Any:
     if permission not in PERMISSIONS:
         raise ValueError(f"{permission} is not a permission")
-    return Depends(Requirement(permission))
+    return Depends(Requirement(permission, in_scope))
 
 
 def signed_in() -> Any:

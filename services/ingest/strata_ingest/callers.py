@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from strata_core.access.grants import everywhere
 from strata_core.access.permissions import INGEST
 from strata_core.access.queries import recognise_key
 from strata_core.access.tokens import parse_token
 from strata_core.organizations.queries import organization_of
 from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_core.roles.effective import key_grants
 from strata_datamodel.errors import DeniedError, NotFoundError
 from strata_datamodel.ids import OrganizationId
 
@@ -29,12 +31,13 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
     token = parse_token(token_text)
     with units.credential(token.key_id) as uow:
         key = recognise_key(uow, token)
-    if INGEST not in key.permissions:
+    with units.organization(key.organization_id) as uow:
+        organization = organization_of(uow, str(key.organization_id))
+        grants = key_grants(uow, key)
+    if INGEST not in everywhere(grants):
         raise DeniedError(
             "this key may not send telemetry", code="scope_missing", hint="use a key with the scope `ingest`"
         )
-    with units.organization(key.organization_id) as uow:
-        organization = organization_of(uow, str(key.organization_id))
     if organization.status != _ACTIVE:
         raise DeniedError(f"the organization is {organization.status}", code="organization_inactive")
     return Caller(key.organization_id, organization.slug, organization.name, key.key_id, key.expires_at)

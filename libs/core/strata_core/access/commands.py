@@ -19,7 +19,7 @@ from strata_core.context import Context
 from strata_core.new_ids import new_id
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import ConflictError, InvalidError, LimitError, Problem
-from strata_datamodel.ids import ApiKeyId, OrganizationId, SessionId, UserId
+from strata_datamodel.ids import ApiKeyId, OrganizationId, ServiceAccountId, SessionId, UserId
 from strata_datamodel.limits import (
     API_KEYS_PER_ORGANIZATION,
     KEY_OVERLAP_HOURS_MAX,
@@ -29,7 +29,7 @@ from strata_datamodel.limits import (
     SESSION_IDLE_HOURS,
     USER_AGENT_LENGTH,
 )
-from strata_datamodel.tables.access import api_keys
+from strata_datamodel.tables.access import api_keys, service_accounts
 from strata_datamodel.tables.users import sessions, users
 
 _IDLE = timedelta(hours=SESSION_IDLE_HOURS)
@@ -53,8 +53,10 @@ def create_api_key(
     environment: str = DEFAULT_ENVIRONMENT,
     expires_at: datetime | None = None,
     allowed_networks: Sequence[str] = (),
+    service_account_id: ServiceAccountId | None = None,
 ) -> NewKey:
-    """Raises DeniedError (code `grant_exceeds_grantor`) for scopes that the caller does not hold."""
+    """Raises DeniedError (code `grant_exceeds_grantor`) for scopes that the caller does not hold: also where the
+    service account does not hold them either, as it may be given more one day, and the caller has its key then."""
     require(ctx, "api_keys:write")
     wanted = check_scopes(scopes[: SCOPES_PER_KEY + 1])
     networks = check_networks(allowed_networks)
@@ -69,6 +71,8 @@ def create_api_key(
             code="api_keys_limit",
             hint="revoke keys that nobody uses (limit API_KEYS_PER_ORGANIZATION)",
         )
+    if service_account_id is not None:
+        _check_account(uow, service_account_id)
     return add_key(
         ctx,
         uow,
@@ -77,6 +81,7 @@ def create_api_key(
         environment=environment,
         expires_at=expires_at,
         allowed_networks=networks,
+        service_account_id=service_account_id,
     )
 
 
@@ -101,6 +106,7 @@ def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overl
         environment=environment,
         expires_at=expires_at,
         allowed_networks=old.allowed_networks,
+        service_account_id=old.service_account_id,
     )
     ends_at = min(filter(None, (old.expires_at, uow.now() + overlap)))
     _update_key(uow, api_key_id, expires_at=ends_at)
@@ -207,6 +213,15 @@ def _update_key(uow: UnitOfWork, api_key_id: ApiKeyId, **changes: object) -> Non
 
 def _mine(uow: UnitOfWork, api_key_id: ApiKeyId) -> ColumnElement[bool]:
     return (api_keys.c.organization_id == uow.organization_id) & (api_keys.c.id == api_key_id)
+
+
+def _check_account(uow: UnitOfWork, account_id: ServiceAccountId) -> None:
+    """Locked, so that it is still there when the key is."""
+    here = service_accounts.c.organization_id == uow.organization_id
+    wanted = select(service_accounts.c.id).where(here, service_accounts.c.id == account_id)
+    if uow.execute(wanted.with_for_update(read=True, key_share=True)).one_or_none() is None:
+        problem = Problem("/service_account_id", "there is no such service account")
+        raise InvalidError("this key cannot be made", code="bad_key", problems=[problem])
 
 
 def _check_key(name: str, scopes: Sequence[str], expires_at: datetime | None, now: datetime) -> None:

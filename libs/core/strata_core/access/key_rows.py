@@ -12,7 +12,7 @@ from strata_core.audit.commands import record
 from strata_core.context import Context
 from strata_core.new_ids import new_id
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_datamodel.ids import ApiKeyId
+from strata_datamodel.ids import ApiKeyId, ServiceAccountId
 from strata_datamodel.tables.access import api_keys
 
 
@@ -33,6 +33,7 @@ def add_key(
     environment: str = DEFAULT_ENVIRONMENT,
     expires_at: datetime | None = None,
     allowed_networks: Sequence[str] = (),
+    service_account_id: ServiceAccountId | None = None,
 ) -> NewKey:
     """What was asked for has been judged by the caller."""
     token = issue_token(environment)
@@ -43,6 +44,7 @@ def add_key(
         "environment": environment,
         "expires_at": expires_at,
         "allowed_networks": list(allowed_networks),
+        "service_account_id": service_account_id,
     }
     hidden: dict[str, object] = {
         "organization_id": uow.organization_id,

@@ -83,7 +83,7 @@ class ApiKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     created_by: UUID | None
-    service_account_id: UUID | None
+    service_account_id: ServiceAccountId | None
     created_at: datetime
     updated_at: datetime
     version: int

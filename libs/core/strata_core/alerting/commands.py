@@ -6,10 +6,10 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import delete, func, insert, select, update
 
-from strata_core.access.rules import require
+from strata_core.access.rules import require, require_somewhere
 from strata_core.alerting import events
 from strata_core.alerting.drafts import RuleDraft, checked_draft
-from strata_core.alerting.queries import alert_document, rule_document
+from strata_core.alerting.queries import alert_document, labels_of, rule_document
 from strata_core.audit.commands import record
 from strata_core.context import Context
 from strata_core.new_ids import new_id
@@ -26,7 +26,7 @@ Document = dict[str, object]
 
 
 def create_rule(ctx: Context, uow: UnitOfWork, draft: RuleDraft) -> Document:
-    require(ctx, "alert_rules:write")
+    require(ctx, "alert_rules:write", draft.labels)
     rule = checked_draft(draft)
     held = uow.execute(
         select(func.count()).select_from(alert_rules).where(alert_rules.c.organization_id == ctx.organization_id)
@@ -41,9 +41,10 @@ def create_rule(ctx: Context, uow: UnitOfWork, draft: RuleDraft) -> Document:
 def replace_rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId, draft: RuleDraft, version: int) -> Document:
     """A condition over other series ends what is open under the old one, and so does switching the rule off: nothing
     would evaluate it again. A new threshold, window or severity leaves it open."""
-    require(ctx, "alert_rules:write")
+    require(ctx, "alert_rules:write", draft.labels)
     rule = checked_draft(draft)
     before = _locked_rule(ctx, uow, rule_id, version)
+    require(ctx, "alert_rules:write", labels_of(before))
     has_other_series = _series_of(msgspec.convert(before["condition"], Condition)) != _series_of(rule.condition)
     if has_other_series or not rule.is_enabled:
         _end_episodes(ctx, uow, rule_id, f"change of the rule by {ctx.actor.label}")
@@ -59,8 +60,9 @@ def replace_rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId, draft: RuleDraf
 
 def delete_rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId, version: int) -> None:
     """Open alerts of the rule are resolved: nothing would ever evaluate them again."""
-    require(ctx, "alert_rules:write")
+    require_somewhere(ctx, "alert_rules:write")
     before = _locked_rule(ctx, uow, rule_id, version)
+    require(ctx, "alert_rules:write", labels_of(before))
     _end_episodes(ctx, uow, rule_id, f"deletion of the rule by {ctx.actor.label}")
     uow.execute(
         delete(alert_rules).where(alert_rules.c.organization_id == ctx.organization_id, alert_rules.c.id == rule_id)
@@ -71,8 +73,9 @@ def delete_rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId, version: int) ->
 
 def acknowledge_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Document:
     """Acknowledging twice changes nothing and says so by answering the same alert."""
-    require(ctx, "alerts:write")
+    require_somewhere(ctx, "alerts:write")
     before = _locked_alert(ctx, uow, alert_id)
+    require(ctx, "alerts:write", labels_of(before))
     if before["status"] == AlertStatus.ACKNOWLEDGED:
         return before
     if before["status"] == AlertStatus.RESOLVED:
@@ -87,9 +90,10 @@ def acknowledge_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Docum
 
 def resolve_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Document:
     """By hand. The series starts over: it fires again when its next evaluation is over the threshold."""
-    require(ctx, "alerts:write")
+    require_somewhere(ctx, "alerts:write")
     _lock_rule_of(ctx, uow, alert_id)
     before = _locked_alert(ctx, uow, alert_id)
+    require(ctx, "alerts:write", labels_of(before))
     if before["status"] == AlertStatus.RESOLVED:
         return before
     _forget_episode(ctx, uow, alert_id)

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select
 
-from strata_core.access.rules import require
+from strata_core.access.filters import within
+from strata_core.access.rules import require_somewhere
 from strata_core.context import Context
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
@@ -34,9 +35,10 @@ def alert_document(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId) -> dict[str, object]:
-    require(ctx, "alert_rules:read")
+    require_somewhere(ctx, "alert_rules:read")
     wanted = select(alert_rules).where(alert_rules.c.organization_id == ctx.organization_id)
-    row = uow.execute(wanted.where(alert_rules.c.id == rule_id)).mappings().one_or_none()
+    readable = within(ctx, "alert_rules:read", alert_rules.c.labels)
+    row = uow.execute(wanted.where(alert_rules.c.id == rule_id, readable)).mappings().one_or_none()
     if row is None:
         raise NotFoundError("no such alert rule")
     return rule_document(dict(row))
@@ -44,8 +46,9 @@ def rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId) -> dict[str, object]:
 
 def rules(ctx: Context, uow: UnitOfWork, *, limit: int, after: UUID | None = None) -> list[dict[str, object]]:
     """By id, which is by creation."""
-    require(ctx, "alert_rules:read")
+    require_somewhere(ctx, "alert_rules:read")
     wanted = select(alert_rules).where(alert_rules.c.organization_id == ctx.organization_id)
+    wanted = wanted.where(within(ctx, "alert_rules:read", alert_rules.c.labels))
     if after is not None:
         wanted = wanted.where(alert_rules.c.id > after)
     rows = uow.execute(wanted.order_by(alert_rules.c.id).limit(limit)).mappings()
@@ -53,8 +56,9 @@ def rules(ctx: Context, uow: UnitOfWork, *, limit: int, after: UUID | None = Non
 
 
 def alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> dict[str, object]:
-    require(ctx, "alerts:read")
+    require_somewhere(ctx, "alerts:read")
     wanted = select(alerts).where(alerts.c.organization_id == ctx.organization_id, alerts.c.id == alert_id)
+    wanted = wanted.where(within(ctx, "alerts:read", alerts.c.labels))
     row = uow.execute(wanted).mappings().one_or_none()
     if row is None:
         raise NotFoundError("no such alert")
@@ -72,8 +76,9 @@ def alert_page(
     rule_id: RuleId | None = None,
 ) -> list[dict[str, object]]:
     """Newest first, by (started_at, id)."""
-    require(ctx, "alerts:read")
+    require_somewhere(ctx, "alerts:read")
     wanted = _filtered(select(alerts).where(alerts.c.organization_id == ctx.organization_id), statuses, severities)
+    wanted = wanted.where(within(ctx, "alerts:read", alerts.c.labels))
     if rule_id is not None:
         wanted = wanted.where(alerts.c.rule_id == rule_id)
     if after is not None:
@@ -92,6 +97,11 @@ def _filtered(
     if severities:
         wanted = wanted.where(alerts.c.severity.in_(severities))
     return wanted
+
+
+def labels_of(document: Mapping[str, object]) -> dict[str, str]:
+    labels = document["labels"]
+    return {str(key): str(value) for key, value in labels.items()} if isinstance(labels, Mapping) else {}
 
 
 def plain_value(value: object) -> object:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, and_, func, select, tuple_
 
-from strata_core.access.rules import require
+from strata_core.access.filters import within
+from strata_core.access.rules import require_somewhere
 from strata_core.context import Context
-from strata_core.inventory.rows import HOST, SERVICE, host_from, load, service_from
+from strata_core.inventory.rows import HOST, SERVICE, host_from, load_readable, service_from
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import HostId, ServiceId
 from strata_datamodel.inventory import DependencyKind, EntityStatus, Host, Service, ServiceDependency
@@ -31,24 +32,24 @@ EVERYTHING = InventoryFilter()
 
 
 def host(ctx: Context, uow: UnitOfWork, host_id: HostId) -> Host:
-    require(ctx, "hosts:read")
-    return load(ctx, uow, HOST, host_id)
+    require_somewhere(ctx, "hosts:read")
+    return load_readable(ctx, uow, HOST, host_id)
 
 
 def host_page(
     ctx: Context, uow: UnitOfWork, *, limit: int, after: str | None = None, where: InventoryFilter = EVERYTHING
 ) -> list[Host]:
     """By name, which is unique: `after` is the last one seen."""
-    require(ctx, "hosts:read")
-    wanted = _filtered(ctx, select(hosts), hosts, where)
+    require_somewhere(ctx, "hosts:read")
+    wanted = _filtered(ctx, select(hosts), hosts, where).where(within(ctx, "hosts:read", hosts.c.tags))
     if after is not None:
         wanted = wanted.where(hosts.c.name > after)
     return [host_from(row) for row in uow.execute(wanted.order_by(hosts.c.name).limit(limit)).mappings()]
 
 
 def service(ctx: Context, uow: UnitOfWork, service_id: ServiceId) -> Service:
-    require(ctx, "services:read")
-    return load(ctx, uow, SERVICE, service_id)
+    require_somewhere(ctx, "services:read")
+    return load_readable(ctx, uow, SERVICE, service_id)
 
 
 def service_page(
@@ -60,8 +61,8 @@ def service_page(
     where: InventoryFilter = EVERYTHING,
 ) -> list[Service]:
     """By (name, id)."""
-    require(ctx, "services:read")
-    wanted = _filtered(ctx, select(services), services, where)
+    require_somewhere(ctx, "services:read")
+    wanted = _filtered(ctx, select(services), services, where).where(within(ctx, "services:read", services.c.tags))
     if where.host_id is not None:
         wanted = wanted.where(services.c.host_id == where.host_id)
     if after is not None:
@@ -72,12 +73,12 @@ def service_page(
 
 def dependencies(ctx: Context, uow: UnitOfWork, service_id: ServiceId) -> list[ServiceDependency]:
     """What the service depends on. Raises NotFoundError when there is no such service."""
-    return _dependencies(ctx, uow, service_id, service_dependencies.c.service_id)
+    return _dependencies(ctx, uow, service_id, service_dependencies.c.service_id, service_dependencies.c.depends_on_id)
 
 
 def dependents(ctx: Context, uow: UnitOfWork, service_id: ServiceId) -> list[ServiceDependency]:
     """What depends on the service, directly."""
-    return _dependencies(ctx, uow, service_id, service_dependencies.c.depends_on_id)
+    return _dependencies(ctx, uow, service_id, service_dependencies.c.depends_on_id, service_dependencies.c.service_id)
 
 
 def dependency_from(row: Mapping[Any, Any]) -> ServiceDependency:
@@ -86,13 +87,14 @@ def dependency_from(row: Mapping[Any, Any]) -> ServiceDependency:
 
 
 def _dependencies(
-    ctx: Context, uow: UnitOfWork, service_id: ServiceId, end: ColumnElement[Any]
+    ctx: Context, uow: UnitOfWork, service_id: ServiceId, end: ColumnElement[Any], other_end: ColumnElement[Any]
 ) -> list[ServiceDependency]:
-    require(ctx, "services:read")
-    load(ctx, uow, SERVICE, service_id)
-    wanted = select(service_dependencies).where(
-        service_dependencies.c.organization_id == ctx.organization_id, end == service_id
-    )
+    require_somewhere(ctx, "services:read")
+    load_readable(ctx, uow, SERVICE, service_id)
+    here = service_dependencies.c.organization_id == ctx.organization_id
+    other = and_(services.c.organization_id == service_dependencies.c.organization_id, services.c.id == other_end)
+    wanted = select(service_dependencies).join(services, other)
+    wanted = wanted.where(here, end == service_id, within(ctx, "services:read", services.c.tags))
     rows = uow.execute(wanted.order_by(service_dependencies.c.id)).mappings()
     return [dependency_from(row) for row in rows]
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select, update
 
+from strata_core.access.rules import is_within, require
 from strata_core.audit.commands import record
 from strata_core.context import Context
 from strata_core.inventory.events import inventory_event
@@ -53,6 +54,21 @@ def load(ctx: Context, uow: UnitOfWork, kind: Kind[E], entity_id: UUID, *, lock:
     if row is None:
         raise NotFoundError(f"no such {kind.word}")
     return kind.read(row)
+
+
+def load_readable(ctx: Context, uow: UnitOfWork, kind: Kind[E], entity_id: UUID) -> E:
+    """What is outside the caller's scope is as good as missing."""
+    entity = load(ctx, uow, kind, entity_id)
+    if not is_within(ctx, f"{kind.word}s:read", entity.tags):
+        raise NotFoundError(f"no such {kind.word}")
+    return entity
+
+
+def load_writable(ctx: Context, uow: UnitOfWork, kind: Kind[E], entity_id: UUID, version: int) -> E:
+    """Locked. Raises DeniedError (code `outside_scope`) for what the caller may not change."""
+    entity = load_version(ctx, uow, kind, entity_id, version)
+    require(ctx, f"{kind.word}s:write", entity.tags)
+    return entity
 
 
 def load_version(ctx: Context, uow: UnitOfWork, kind: Kind[E], entity_id: UUID, version: int) -> E:

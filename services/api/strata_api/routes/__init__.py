@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from strata_api.routes import (
+    access,
     alert_rules,
     alerts,
     api_keys,
@@ -19,8 +20,12 @@ from strata_api.routes import (
     organizations,
     passwords,
     probes,
+    role_assignments,
+    roles,
     second_factors,
+    service_accounts,
     services,
+    teams,
     webhooks,
 )
 
@@ -33,6 +38,11 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     second_factors.router,
     organizations.router,
     api_keys.router,
+    roles.router,
+    role_assignments.router,
+    access.router,
+    teams.router,
+    service_accounts.router,
     alert_rules.router,
     alerts.router,
     webhooks.router,

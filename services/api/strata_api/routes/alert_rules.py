@@ -89,7 +89,7 @@ def _tag(document: dict[str, object]) -> str:
 
 
 @router.get("", operation_id=_LIST, summary="Rules, oldest first")
-def list_rules(access: Annotated[Access, requires("alert_rules:read")], paged: Paged) -> Page[RuleOut]:
+def list_rules(access: Annotated[Access, requires("alert_rules:read", in_scope=True)], paged: Paged) -> Page[RuleOut]:
     listing = access.listing(paged, _LIST)
     with access.unit() as uow:
         rows = rules(access.ctx, uow, limit=listing.fetch, after=listing.after(UUID))
@@ -97,7 +97,9 @@ def list_rules(access: Annotated[Access, requires("alert_rules:read")], paged: P
 
 
 @router.post("", operation_id="alert_rules_create", summary="Make a rule", status_code=201, response_model=RuleOut)
-def post_rule(access: Annotated[Access, requires("alert_rules:write")], body: RuleForm, once: OnlyOnce) -> Response:
+def post_rule(
+    access: Annotated[Access, requires("alert_rules:write", in_scope=True)], body: RuleForm, once: OnlyOnce
+) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_rule(access.ctx, uow, _draft(body))
         return Made(RuleOut.model_validate(made), _tag(made))
@@ -113,7 +115,10 @@ def post_rule(access: Annotated[Access, requires("alert_rules:write")], body: Ru
     response_model=RuleOut,
 )
 def get_rule(
-    access: Annotated[Access, requires("alert_rules:read")], rule_id: UUID, request: Request, response: Response
+    access: Annotated[Access, requires("alert_rules:read", in_scope=True)],
+    rule_id: UUID,
+    request: Request,
+    response: Response,
 ) -> object:
     with access.unit() as uow:
         found = rule(access.ctx, uow, RuleId(rule_id))
@@ -126,7 +131,7 @@ def get_rule(
 
 @router.put("/{rule_id}", operation_id="alert_rules_replace", summary="Replace a rule")
 def put_rule(
-    access: Annotated[Access, requires("alert_rules:write")],
+    access: Annotated[Access, requires("alert_rules:write", in_scope=True)],
     rule_id: UUID,
     body: RuleForm,
     request: Request,
@@ -141,7 +146,9 @@ def put_rule(
 
 
 @router.delete("/{rule_id}", operation_id="alert_rules_delete", summary="Delete a rule", status_code=204)
-def remove_rule(access: Annotated[Access, requires("alert_rules:write")], rule_id: UUID, request: Request) -> None:
+def remove_rule(
+    access: Annotated[Access, requires("alert_rules:write", in_scope=True)], rule_id: UUID, request: Request
+) -> None:
     """Its open alerts are resolved."""
     with access.unit() as uow:
         current = rule(access.ctx, uow, RuleId(rule_id))

@@ -41,7 +41,7 @@ class AlertOut(Shown):
 
 @router.get("", operation_id=_LIST, summary="Alerts, newest first")
 def list_alerts(
-    access: Annotated[Access, requires("alerts:read")],
+    access: Annotated[Access, requires("alerts:read", in_scope=True)],
     paged: Paged,
     status: Annotated[list[Status] | None, Query(description="Only these; may be repeated.")] = None,
     severity: Annotated[list[SeverityName] | None, Query(description="Only these; may be repeated.")] = None,
@@ -63,20 +63,20 @@ def list_alerts(
 
 
 @router.get("/{alert_id}", operation_id="alerts_get", summary="One alert")
-def get_alert(access: Annotated[Access, requires("alerts:read")], alert_id: UUID) -> AlertOut:
+def get_alert(access: Annotated[Access, requires("alerts:read", in_scope=True)], alert_id: UUID) -> AlertOut:
     with access.unit() as uow:
         return AlertOut.model_validate(alert(access.ctx, uow, AlertId(alert_id)))
 
 
 @router.post("/{alert_id}/acknowledge", operation_id="alerts_acknowledge", summary="Take an alert")
-def acknowledge(access: Annotated[Access, requires("alerts:write")], alert_id: UUID) -> AlertOut:
+def acknowledge(access: Annotated[Access, requires("alerts:write", in_scope=True)], alert_id: UUID) -> AlertOut:
     """Doing it again answers the same."""
     with access.unit() as uow:
         return AlertOut.model_validate(acknowledge_alert(access.ctx, uow, AlertId(alert_id)))
 
 
 @router.post("/{alert_id}/resolve", operation_id="alerts_resolve", summary="Resolve an alert by hand")
-def resolve(access: Annotated[Access, requires("alerts:write")], alert_id: UUID) -> AlertOut:
+def resolve(access: Annotated[Access, requires("alerts:write", in_scope=True)], alert_id: UUID) -> AlertOut:
     """It fires again when the next evaluation is over the threshold. Doing it again answers the same."""
     with access.unit() as uow:
         return AlertOut.model_validate(resolve_alert(access.ctx, uow, AlertId(alert_id)))

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, Field
 
 from strata_api.deps import Access, requires
@@ -16,7 +16,7 @@ from strata_core.access.key_rows import NewKey
 from strata_core.access.queries import api_key_of, api_keys_after
 from strata_core.access.tokens import DEFAULT_ENVIRONMENT
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_datamodel.ids import ApiKeyId
+from strata_datamodel.ids import ApiKeyId, ServiceAccountId
 from strata_datamodel.limits import (
     KEY_OVERLAP_HOURS_MAX,
     NAME_LENGTH,
@@ -38,6 +38,7 @@ class ApiKeyOut(Shown):
     environment: str
     created_at: Instant
     created_by: UUID | None
+    service_account_id: UUID | None = Field(description="Whose key it is; null for one of the organization itself.")
     expires_at: Instant | None
     revoked_at: Instant | None
     last_used_at: Instant | None
@@ -60,6 +61,7 @@ class ApiKeyDraft(Sent):
         max_length=NETWORKS_PER_KEY,
         description="Addresses and networks (10.0.0.0/8, 2001:db8::/32) it works from; empty is everywhere.",
     )
+    service_account_id: UUID | None = Field(None, description="The key may do what its scopes and the account allow.")
 
 
 class Rotation(Sent):
@@ -69,10 +71,16 @@ class Rotation(Sent):
 
 
 @router.get("", operation_id=_LIST, summary="Keys, newest first")
-def list_keys(access: Annotated[Access, requires("api_keys:read")], paged: Paged) -> Page[ApiKeyOut]:
-    listing = access.listing(paged, _LIST)
+def list_keys(
+    access: Annotated[Access, requires("api_keys:read")],
+    paged: Paged,
+    service_account_id: Annotated[UUID | None, Query(description="Only keys of this service account.")] = None,
+) -> Page[ApiKeyOut]:
+    listing = access.listing(paged, _LIST, {"service_account_id": service_account_id})
+    account = None if service_account_id is None else ServiceAccountId(service_account_id)
     with access.unit() as uow:
-        rows = api_keys_after(uow, listing.after(lambda text: ApiKeyId(UUID(text))), listing.fetch)
+        after = listing.after(lambda text: ApiKeyId(UUID(text)))
+        rows = api_keys_after(uow, after, listing.fetch, service_account_id=account)
     return listing.page(rows, ApiKeyOut.model_validate, lambda key: [key.id])
 
 
@@ -88,6 +96,9 @@ def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiK
                 environment=body.environment,
                 expires_at=body.expires_at,
                 allowed_networks=body.allowed_networks,
+                service_account_id=None
+                if body.service_account_id is None
+                else ServiceAccountId(body.service_account_id),
             )
         )
 

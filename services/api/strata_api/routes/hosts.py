@@ -66,7 +66,7 @@ class HostOut(Shown):
 
 @router.get("", operation_id=_LIST, summary="Hosts by name")
 def list_hosts(
-    access: Annotated[Access, requires("hosts:read")],
+    access: Annotated[Access, requires("hosts:read", in_scope=True)],
     paged: Paged,
     status: EntityStatus | None = None,
     environment: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
@@ -81,7 +81,9 @@ def list_hosts(
 
 
 @router.post("", operation_id="hosts_create", summary="Add a host", status_code=201, response_model=HostOut)
-def post_host(access: Annotated[Access, requires("hosts:write")], body: HostForm, once: OnlyOnce) -> Response:
+def post_host(
+    access: Annotated[Access, requires("hosts:write", in_scope=True)], body: HostForm, once: OnlyOnce
+) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_host(access.ctx, uow, HostDraft(**body.model_dump()))
         return Made(HostOut.model_validate(made), etag(made.id, made.version))
@@ -97,7 +99,10 @@ def post_host(access: Annotated[Access, requires("hosts:write")], body: HostForm
     response_model=HostOut,
 )
 def get_host(
-    access: Annotated[Access, requires("hosts:read")], host_id: UUID, request: Request, response: Response
+    access: Annotated[Access, requires("hosts:read", in_scope=True)],
+    host_id: UUID,
+    request: Request,
+    response: Response,
 ) -> object:
     with access.unit() as uow:
         found = host(access.ctx, uow, HostId(host_id))
@@ -110,7 +115,7 @@ def get_host(
 
 @router.put("/{host_id}", operation_id="hosts_replace", summary="Replace what people write of a host")
 def put_host(
-    access: Annotated[Access, requires("hosts:write")],
+    access: Annotated[Access, requires("hosts:write", in_scope=True)],
     host_id: UUID,
     body: HostForm,
     request: Request,
@@ -125,7 +130,7 @@ def put_host(
 
 @router.patch("/{host_id}", operation_id="hosts_update", summary="Change some of a host")
 def patch_host(
-    access: Annotated[Access, requires("hosts:write")],
+    access: Annotated[Access, requires("hosts:write", in_scope=True)],
     host_id: UUID,
     body: HostPatch,
     request: Request,
@@ -141,7 +146,9 @@ def patch_host(
 
 
 @router.delete("/{host_id}", operation_id="hosts_delete", summary="Remove a host and its services", status_code=204)
-def remove_host(access: Annotated[Access, requires("hosts:write")], host_id: UUID, request: Request) -> None:
+def remove_host(
+    access: Annotated[Access, requires("hosts:write", in_scope=True)], host_id: UUID, request: Request
+) -> None:
     """Telemetry that still names it brings it back."""
     with access.unit() as uow:
         current = _matched(access, uow, host_id, request)

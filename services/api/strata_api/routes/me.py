@@ -4,15 +4,17 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from strata_api.deps import Caller, signed_in
 from strata_api.paging import Paged
 from strata_api.routes.organizations import OrganizationOut
 from strata_api.schemas import Instant, Page, Shown
-from strata_core.access.permissions import role_permissions
+from strata_core.access.grants import Grant, everywhere, somewhere
 from strata_core.access.queries import KeyIdentity, user_of
 from strata_core.organizations.queries import Organization, memberships_after, organization_of
+from strata_core.roles.effective import key_grants, member_grants
+from strata_core.roles.rules import documents_of
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import PAGE_SIZE_MAX
 
@@ -35,12 +37,19 @@ class MyKey(BaseModel):
     expires_at: Instant | None
 
 
+class ScopedPermission(BaseModel):
+    resource: str
+    action: str
+    labels: dict[str, str]
+
+
 class MyOrganization(BaseModel):
     id: UUID
     slug: str
     name: str
     role: str | None
     permissions: list[str]
+    scoped_permissions: list[ScopedPermission] = Field(description="Held only for what carries these labels.")
 
 
 class Me(BaseModel):
@@ -56,21 +65,23 @@ def get_me(caller: Annotated[Caller, signed_in()]) -> Me:
     if isinstance(principal, KeyIdentity):
         with units.organization(principal.organization_id) as uow:
             mine = organization_of(uow, str(principal.organization_id))
+            grants = key_grants(uow, principal)
         key = MyKey(
             id=principal.api_key_id,
             name=principal.name,
             scopes=list(principal.scopes),
             expires_at=principal.expires_at,
         )
-        return Me(kind="api_key", api_key=key, organizations=[_mine(mine, None, principal.permissions)])
+        return Me(kind="api_key", api_key=key, organizations=[_mine(mine, None, grants)])
     with units.person(principal.user_id) as uow:
         user = user_of(uow, principal.user_id)
         memberships = memberships_after(uow, principal.user_id, None, PAGE_SIZE_MAX)
-    return Me(
-        kind="user",
-        user=UserOut.model_validate(user),
-        organizations=[_mine(each.organization, each.role, role_permissions(each.role)) for each in memberships],
-    )
+    organizations = []
+    for each in memberships:
+        with units.organization(each.organization.id) as uow:
+            grants = member_grants(uow, principal.user_id, each.role)
+        organizations.append(_mine(each.organization, each.role, grants))
+    return Me(kind="user", user=UserOut.model_validate(user), organizations=organizations)
 
 
 @router.get("/orgs", operation_id="orgs_list", summary="The organizations you belong to", tags=["organizations"])
@@ -89,11 +100,12 @@ def list_my_organizations(caller: Annotated[Caller, signed_in()], paged: Paged) 
     )
 
 
-def _mine(organization: Organization, role: str | None, permissions: frozenset[str]) -> MyOrganization:
+def _mine(organization: Organization, role: str | None, grants: frozenset[Grant]) -> MyOrganization:
     return MyOrganization(
         id=organization.id,
         slug=organization.slug,
         name=organization.name,
         role=role,
-        permissions=sorted(permissions),
+        permissions=sorted(everywhere(grants)),
+        scoped_permissions=[ScopedPermission.model_validate(each) for each in documents_of(somewhere(grants))],
     )

@@ -84,7 +84,7 @@ class Dependencies(Shown):
 
 @router.get("", operation_id=_LIST, summary="Services by name")
 def list_services(
-    access: Annotated[Access, requires("services:read")],
+    access: Annotated[Access, requires("services:read", in_scope=True)],
     paged: Paged,
     status: EntityStatus | None = None,
     environment: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
@@ -107,7 +107,9 @@ def list_services(
 
 
 @router.post("", operation_id="services_create", summary="Add a service", status_code=201, response_model=ServiceOut)
-def post_service(access: Annotated[Access, requires("services:write")], body: ServiceForm, once: OnlyOnce) -> Response:
+def post_service(
+    access: Annotated[Access, requires("services:write", in_scope=True)], body: ServiceForm, once: OnlyOnce
+) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_service(access.ctx, uow, ServiceDraft(**body.model_dump()))
         return Made(ServiceOut.model_validate(made), etag(made.id, made.version))
@@ -123,7 +125,10 @@ def post_service(access: Annotated[Access, requires("services:write")], body: Se
     response_model=ServiceOut,
 )
 def get_service(
-    access: Annotated[Access, requires("services:read")], service_id: UUID, request: Request, response: Response
+    access: Annotated[Access, requires("services:read", in_scope=True)],
+    service_id: UUID,
+    request: Request,
+    response: Response,
 ) -> object:
     with access.unit() as uow:
         found = service(access.ctx, uow, ServiceId(service_id))
@@ -136,7 +141,7 @@ def get_service(
 
 @router.put("/{service_id}", operation_id="services_replace", summary="Replace what people write of a service")
 def put_service(
-    access: Annotated[Access, requires("services:write")],
+    access: Annotated[Access, requires("services:write", in_scope=True)],
     service_id: UUID,
     body: ServiceForm,
     request: Request,
@@ -152,7 +157,7 @@ def put_service(
 
 @router.patch("/{service_id}", operation_id="services_update", summary="Change some of a service")
 def patch_service(
-    access: Annotated[Access, requires("services:write")],
+    access: Annotated[Access, requires("services:write", in_scope=True)],
     service_id: UUID,
     body: ServicePatch,
     request: Request,
@@ -168,7 +173,9 @@ def patch_service(
 
 
 @router.delete("/{service_id}", operation_id="services_delete", summary="Remove a service", status_code=204)
-def remove_service(access: Annotated[Access, requires("services:write")], service_id: UUID, request: Request) -> None:
+def remove_service(
+    access: Annotated[Access, requires("services:write", in_scope=True)], service_id: UUID, request: Request
+) -> None:
     """Dependencies from and to it go with it."""
     with access.unit() as uow:
         current = _matched(access, uow, service_id, request)
@@ -178,7 +185,9 @@ def remove_service(access: Annotated[Access, requires("services:write")], servic
 @router.get(
     "/{service_id}/dependencies", operation_id="service_dependencies_list", summary="What it needs, and what needs it"
 )
-def list_dependencies(access: Annotated[Access, requires("services:read")], service_id: UUID) -> Dependencies:
+def list_dependencies(
+    access: Annotated[Access, requires("services:read", in_scope=True)], service_id: UUID
+) -> Dependencies:
     with access.unit() as uow:
         needs = dependencies(access.ctx, uow, ServiceId(service_id))
         needed_by = dependents(access.ctx, uow, ServiceId(service_id))
@@ -193,7 +202,10 @@ def list_dependencies(access: Annotated[Access, requires("services:read")], serv
     response_model=DependencyOut,
 )
 def post_dependency(
-    access: Annotated[Access, requires("services:write")], service_id: UUID, body: DependencyForm, once: OnlyOnce
+    access: Annotated[Access, requires("services:write", in_scope=True)],
+    service_id: UUID,
+    body: DependencyForm,
+    once: OnlyOnce,
 ) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = add_dependency(access.ctx, uow, ServiceId(service_id), ServiceId(body.depends_on_id), body.kind)
@@ -209,7 +221,7 @@ def post_dependency(
     status_code=204,
 )
 def delete_dependency(
-    access: Annotated[Access, requires("services:write")], service_id: UUID, dependency_id: UUID
+    access: Annotated[Access, requires("services:write", in_scope=True)], service_id: UUID, dependency_id: UUID
 ) -> None:
     with access.unit() as uow:
         remove_dependency(access.ctx, uow, ServiceId(service_id), dependency_id)
