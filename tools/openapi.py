@@ -9,7 +9,17 @@ from strata_api.app import create_app
 from strata_stores.clock import SystemClock
 
 PATH = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
-_PORTS = ("units", "metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key")
+_PORTS = (
+    "units",
+    "metric_store",
+    "log_store",
+    "cache",
+    "password_hasher",
+    "known_passwords",
+    "secret_box",
+    "rate_limiter",
+    "link_key",
+)
 
 
 def document() -> str:

@@ -31,6 +31,9 @@ PasskeyId = NewType("PasskeyId", UUID)
 PEOPLE = OrganizationId(UUID("00000000-0000-7000-8000-000000000001"))
 """Not an organization: stands where one is asked for, for the secrets of people, who exist apart from any."""
 
+ADDRESSES = OrganizationId(UUID("00000000-0000-7000-8000-000000000002"))
+"""Not an organization either: stands for callers of whom only the address is known."""
+
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
 _COUNTER_BITS = 26

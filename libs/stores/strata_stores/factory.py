@@ -36,6 +36,7 @@ from strata_stores.passwords.argon2 import Argon2PasswordHasher
 from strata_stores.redis.cache import RedisCache
 from strata_stores.redis.doorbell import RqDoorbell
 from strata_stores.redis.live_bus import RedisLiveBus
+from strata_stores.redis.rate_limiter import RedisRateLimiter
 from strata_stores.relational import ServerUrls, open_relational
 from strata_stores.secrets.keyring import WrappingKeyring
 from strata_stores.settings import Settings
@@ -54,6 +55,7 @@ class Stores:
     metric_store: MetricStore
     log_store: LogStore
     cache: Cache
+    rate_limiter: RedisRateLimiter
     live_bus: LiveBus
     doorbell: Doorbell
     ring_queue: Callable[[], Queue]
@@ -97,6 +99,8 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
         stack.callback(cache.close)
         live_bus = RedisLiveBus(redis_url, clock, breaker=redis_breaker)
         stack.callback(live_bus.close)
+        rate_limiter = RedisRateLimiter(redis_url, clock, breaker=redis_breaker)
+        stack.callback(rate_limiter.close)
         ring_key = relational.keyring.derive("doorbell")
         doorbell = RqDoorbell(redis_url, clock, ring_key=ring_key, breaker=redis_breaker)
         stack.callback(doorbell.close)
@@ -109,6 +113,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             metric_store=metric_store,
             log_store=log_store,
             cache=cache,
+            rate_limiter=rate_limiter,
             live_bus=live_bus,
             doorbell=doorbell,
             ring_queue=doorbell.worker_queue,

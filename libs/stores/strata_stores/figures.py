@@ -7,8 +7,23 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from strata_stores.breaker import Breaker, BreakerState
+from strata_stores.redis.rate_limiter import RedisRateLimiter
 
 _STATES: Final = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+
+class LimiterFigures(Collector):
+    """Read when scraped. Register it once a registry."""
+
+    def __init__(self, limiter: RedisRateLimiter) -> None:
+        self._limiter = limiter
+
+    def collect(self) -> Iterator[Metric]:
+        alone = CounterMetricFamily(
+            "strata_rate_limits_decided_alone", "Decided by buckets of this process, as Redis was not there."
+        )
+        alone.add_metric([], self._limiter.alone_total)
+        yield alone
 
 
 class StoreFigures(Collector):

@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from strata_datamodel.errors import InvalidError, Problem
-from strata_datamodel.limits import MIB
+from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND, MIB
 from strata_stores.embedded.directory import default_data_dir
 
 PREFIX = "STRATA_"
@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4096 * MIB
     metrics_memory_bytes: Annotated[int, Field(ge=128 * MIB)] = 1024 * MIB
     public_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] | None = None
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
+    address_requests_per_second: Annotated[int, Field(ge=0)] = ADDRESS_REQUESTS_PER_SECOND
     ca_file: Path | None = None
     outbound_allow: Annotated[tuple[Network, ...], NoDecode] = ()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -101,7 +103,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"must be {_WRAPPING_KEY_BYTES} bytes in base64, has {len(key)}")
         return value
 
-    @field_validator("outbound_allow", mode="before")
+    @field_validator("outbound_allow", "trusted_proxies", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         return tuple(ip_network(part.strip()) for part in value.split(",")) if isinstance(value, str) else value
@@ -127,6 +129,10 @@ class Settings(BaseSettings):
     def is_embedded(self, name: str) -> bool:
         value = getattr(self, name)
         return isinstance(value, SecretStr) and value.get_secret_value() == EMBEDDED
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        return tuple(str(network) for network in self.trusted_proxies)
 
     @property
     def spool_directory(self) -> Path:

@@ -15,9 +15,11 @@ from strata_core.ports.known_passwords import KnownPasswords
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.password_hasher import PasswordHasher
+from strata_core.ports.rate_limiter import RateLimiter
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.health import StoreHealth
+from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class ApiDeps:
     password_hasher: PasswordHasher
     known_passwords: KnownPasswords
     secret_box: SecretBox
+    rate_limiter: RateLimiter
     health_checks: Callable[[], Sequence[StoreHealth]]
     cursor_key: bytes = field(repr=False)
     """32 random bytes, the same in every process: cursors are sealed with it."""
@@ -38,6 +41,7 @@ class ApiDeps:
     public_url: str | None = None
     """Where browsers reach the API when a proxy changes the host they see."""
     version: str = "0"
+    address_requests_per_second: int = ADDRESS_REQUESTS_PER_SECOND
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     figures: HttpFigures = field(init=False)
     cursors: Cursors = field(init=False)

@@ -6,6 +6,8 @@ from fastapi import FastAPI
 
 from strata_api.api_deps import ApiDeps
 from strata_api.errors import install_error_handlers
+from strata_api.identity_cache import IdentityCache
+from strata_api.middleware.address_limits import AddressLimits
 from strata_api.middleware.bodies import BodyLimits
 from strata_api.middleware.request_context import RequestContext
 from strata_api.middleware.security_headers import SecurityHeaders
@@ -38,6 +40,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.deps = deps
+    app.state.identities = IdentityCache(deps.clock)
     for router in ROUTERS:
         app.include_router(router)
     install_error_handlers(app)
@@ -45,6 +48,7 @@ def create_app(
     # The one added last is outermost.
     app.add_middleware(BodyLimits, limit_bytes=body_limit_bytes, timeout_s=body_timeout_s)
     app.add_middleware(TimeLimit, timeout_s=body_timeout_s + request_timeout_s)
+    app.add_middleware(AddressLimits, limiter=deps.rate_limiter, rate=deps.address_requests_per_second)
     app.add_middleware(RequestContext, clock=deps.clock, figures=deps.figures)
     app.add_middleware(SecurityHeaders)
     return app

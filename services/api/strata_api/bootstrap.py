@@ -11,7 +11,7 @@ from strata_api.app import create_app
 from strata_core.mail.links import LinkKey
 from strata_datamodel.health import StoreHealth
 from strata_stores.factory import Stores
-from strata_stores.figures import StoreFigures
+from strata_stores.figures import LimiterFigures, StoreFigures
 from strata_stores.passwords.known import ListedPasswords
 from strata_stores.settings import Settings
 
@@ -28,6 +28,7 @@ def build_api(
     """`more_health` is what else /readyz shows: loops, embedded servers."""
     registry = registry or CollectorRegistry()
     registry.register(StoreFigures(stores.breakers))
+    registry.register(LimiterFigures(stores.rate_limiter))
     deps = ApiDeps(
         units=stores.units,
         metric_store=stores.metric_store,
@@ -37,10 +38,12 @@ def build_api(
         password_hasher=stores.password_hasher,
         known_passwords=ListedPasswords(),
         secret_box=stores.secret_box,
+        rate_limiter=stores.rate_limiter,
         health_checks=lambda: [*stores.health(), *(item for check in more_health for item in check())],
         cursor_key=stores.keyring.derive("cursors"),
         link_key=LinkKey(stores.keyring.derive("mail links")),
         public_url=settings.public_url,
+        address_requests_per_second=settings.address_requests_per_second,
         version=version("strata"),
         registry=registry,
     )

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Path, Request
-from starlette.concurrency import run_in_threadpool
 
 from strata_api.api_deps import ApiDeps, deps_of, injected
-from strata_api.authentication import Origin, Principal, authenticated, entered, origin_of
+from strata_api.authentication import Origin, Principal, origin_of
 from strata_api.paging import Listing, Paging
+from strata_api.recognition import expect_new_sessions, recognised, recognised_person
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.access.rules import require, require_somewhere
 from strata_core.context import Context
@@ -59,36 +59,29 @@ class Requirement:
         request: Request,
         org: Annotated[str, Path(description="Slug or id of the organization.")],
     ) -> Access:
-        access = await run_in_threadpool(self._access, request, org)
-        # Bound here and not in the thread: what a thread binds stays in its copy of the context.
-        structlog.contextvars.bind_contextvars(organization_id=str(access.ctx.organization_id))
-        return access
-
-    def _access(self, request: Request, org: str) -> Access:
-        deps = deps_of(request)
-        principal = authenticated(deps, request)
-        ctx, organization = entered(deps, principal, org, origin_of(request))
+        known = await recognised(request, org, self.permission)
+        # Bound here and not in a thread: what a thread binds stays in its copy of the context.
+        structlog.contextvars.bind_contextvars(organization_id=str(known.ctx.organization_id))
         if self.in_scope:
-            require_somewhere(ctx, self.permission)
+            require_somewhere(known.ctx, self.permission)
         else:
-            require(ctx, self.permission)
-        return Access(ctx, principal, organization, deps)
+            require(known.ctx, self.permission)
+        return Access(known.ctx, known.principal, known.organization, deps_of(request))
 
 
 class SignedIn:
     """Of a route outside organizations: anybody with a credential."""
 
     async def __call__(self, request: Request) -> Caller:
-        deps = deps_of(request)
-        principal = await run_in_threadpool(authenticated, deps, request)
-        return Caller(principal, origin_of(request), deps)
+        principal = await recognised_person(request)
+        return Caller(principal, origin_of(request), deps_of(request))
 
 
 class Anybody:
     """Of a route that needs no credential. Declared all the same: forgetting is not allowing."""
 
-    async def __call__(self) -> None:
-        return None
+    async def __call__(self, request: Request) -> None:
+        expect_new_sessions(request)
 
 
 def requires(permission: str, *, in_scope: bool = False) -> Any:

@@ -10,13 +10,18 @@ from strata_datamodel.errors import DeniedError
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def is_safe(method: str) -> bool:
+    """Whether it changes nothing, as RFC 9110 has it."""
+    return method in _SAFE_METHODS
+
+
 def check_origin(method: str, headers: Headers, public_url: str | None = None) -> None:
     """Raises DeniedError (code `cross_site_request`).
 
     Browsers send Sec-Fetch-Site to https and localhost, and Origin with every unsafe method. What sends neither is
     no browser, so no page of somebody else's can have made it send our cookie.
     """
-    if method in _SAFE_METHODS:
+    if is_safe(method):
         return
     site = headers.get("sec-fetch-site")
     if site in {"same-origin", "none"}:

@@ -27,6 +27,8 @@ db = typer.Typer(name="db", help="The relational schema.", no_args_is_help=True)
 key_commands = typer.Typer(name="keys", help="An organization's API keys.", no_args_is_help=True)
 app.add_typer(db)
 app.add_typer(key_commands)
+quota_commands = typer.Typer(name="quotas", help="What an organization may do a second.", no_args_is_help=True)
+app.add_typer(quota_commands)
 
 WORKER_PROBE_PORT: Final = 8402
 DataDir = Annotated[Path | None, typer.Option(help="Where embedded stores keep their data.", show_default="per user")]
@@ -157,13 +159,24 @@ def keys_create(
     name: Annotated[str, typer.Option(help="What the key is for.")],
     scope: Annotated[list[str], typer.Option(help="admin, ingest, read or a permission; may be repeated.")],
     days: Annotated[int | None, typer.Option(min=1, help="Expires after so many days.", show_default="never")] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(help="Works from this address or network only; may be repeated.")
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,  # noqa: FBT002
 ) -> None:
     """Make a key. It is shown once."""
     from strata_cli import keys
 
-    keys.run_create(load_settings(data_dir=data_dir), org, name=name, scopes=scope, days=days, as_json=json)
+    keys.run_create(
+        load_settings(data_dir=data_dir),
+        org,
+        name=name,
+        scopes=scope,
+        networks=network or [],
+        days=days,
+        as_json=json,
+    )
 
 
 @key_commands.command("revoke")
@@ -174,6 +187,27 @@ def keys_revoke(
     from strata_cli import keys
 
     keys.run_revoke(load_settings(data_dir=data_dir), org, key_id)
+
+
+@quota_commands.command("list")
+def quotas_list(org: Org, data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """What an organization may do a second."""
+    from strata_cli import quotas
+
+    quotas.run_list(load_settings(data_dir=data_dir), org, as_json=json)
+
+
+@quota_commands.command("set")
+def quotas_set(
+    org: Org,
+    name: Annotated[str, typer.Option(help="Its name, as `quotas list` shows it.")],
+    value: Annotated[int | None, typer.Option(min=1, help="A second.", show_default="back to the default")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Set a quota of an organization. It takes effect within 5 seconds."""
+    from strata_cli import quotas
+
+    quotas.run_set(load_settings(data_dir=data_dir), org, name=name, value=value)
 
 
 def _password(*, from_stdin: bool) -> str:

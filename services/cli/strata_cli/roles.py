@@ -50,7 +50,7 @@ def run_worker(settings: Settings, probe_port: int) -> None:
 
 def _serve(title: str, app: FastAPI, settings: Settings, port: int) -> None:
     serve(
-        [Listener(title, app, settings.bind, port)],
+        [Listener(title, app, settings.bind, port, settings.proxies)],
         on_ready=lambda: log.info("ready", role=title, address=f"{settings.bind}:{port}"),
     )
     log.info("draining", role=title)

@@ -24,6 +24,8 @@ class Listener:
     app: FastAPI
     host: str
     port: int
+    trusted_proxies: Sequence[str] = ()
+    """Addresses and networks whose word on whom they speak for is taken."""
 
 
 class _Server(uvicorn.Server):
@@ -70,7 +72,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def _serve(listeners: Sequence[Listener], sockets: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:
-    servers = [_Server(_config(listener)) for listener in listeners]
+    servers = [_Server(server_config(listener)) for listener in listeners]
 
     def stop() -> None:
         for server in servers:
@@ -94,15 +96,21 @@ async def _announce(servers: Sequence[uvicorn.Server], on_ready: Callable[[], No
     on_ready()
 
 
-def _config(listener: Listener) -> uvicorn.Config:
+def server_config(listener: Listener) -> uvicorn.Config:
+    """How every server of ours is set."""
     return uvicorn.Config(
         listener.app,
+        host=listener.host,
+        port=listener.port,
         http="httptools",
         ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nobody may say from where they come but trusted proxies: uvicorn by itself believes 127.0.0.1.
+        proxy_headers=bool(listener.trusted_proxies),
+        forwarded_allow_ips=list(listener.trusted_proxies),
         date_header=True,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=DRAIN_S,

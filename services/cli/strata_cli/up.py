@@ -29,9 +29,10 @@ def run_up(settings: Settings) -> None:
         stack.callback(ingest.close)
         embedded = _embedded_health(runtime.servers)
         api = build_api(runtime.stores, settings, more_health=(worker.health, embedded), registry=registry)
+        proxies = settings.proxies
         listeners = [
-            Listener("API", api, settings.bind, settings.api_port),
-            Listener("ingest", ingest.app, settings.bind, settings.ingest_port),
+            Listener("API", api, settings.bind, settings.api_port, proxies),
+            Listener("ingest", ingest.app, settings.bind, settings.ingest_port, proxies),
         ]
         ingest.start()
         stack.callback(ingest.stop)

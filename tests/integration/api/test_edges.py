@@ -16,6 +16,7 @@ from strata_core.access.tokens import issue_token
 from strata_datamodel.health import StoreHealth
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
+from strata_stores.null.rate_limiter import NullRateLimiter
 from strata_stores.postgres.engine import open_engine
 from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 
@@ -35,6 +36,7 @@ def bare(health):
         ("units", "metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key"),
         None,
     )
+    nothing["rate_limiter"] = NullRateLimiter()
     deps = ApiDeps(**nothing, clock=SystemClock(), health_checks=lambda: health, cursor_key=b"k" * 32)  # type: ignore[arg-type]
     app = create_app(deps, body_limit_bytes=LIMIT, body_timeout_s=0.4)
     with serving(app) as url, httpx.Client(base_url=url) as client:
@@ -163,6 +165,7 @@ def test_a_store_that_is_down_is_told_with_a_time_to_come_back():
     nothing: dict[str, object] = dict.fromkeys(
         ("metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key")
     )
+    nothing["rate_limiter"] = NullRateLimiter()
     units = PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))
     deps = ApiDeps(**nothing, units=units, clock=clock, health_checks=list, cursor_key=b"")  # type: ignore[arg-type]
     with serving(create_app(deps)) as url:

@@ -10,6 +10,7 @@ from strata_api.deps import Anybody, Requirement
 from strata_api.openapi import guard_of, operations
 from strata_core.access.permissions import PERMISSIONS, scope_permissions
 from strata_stores.clock import SystemClock
+from strata_stores.null.rate_limiter import NullRateLimiter
 
 
 def _operations():
@@ -17,6 +18,7 @@ def _operations():
         ("units", "metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key"),
         None,
     )
+    nothing["rate_limiter"] = NullRateLimiter()
     app = create_app(ApiDeps(**nothing, clock=SystemClock(), health_checks=list, cursor_key=b""))  # type: ignore[arg-type]
     return list(operations(app))
 

@@ -36,6 +36,8 @@ MEANINGS: Final[Mapping[Quota, str]] = {
     Quota.INGEST_BYTES: "bytes of telemetry a second as sent, of the whole organization",
 }
 
+PER_KEY: Final = frozenset({Quota.API_REQUESTS_OF_A_KEY, Quota.INGEST_REQUESTS_OF_A_KEY})
+
 
 def quota_of(name: str) -> Quota:
     """Raises InvalidError (code `unknown_quota`)."""

@@ -20,13 +20,15 @@ class _Lease:
     left: float
     rest: float
     until_s: float
+    rate: float
     refused: float | None = None
 
 
 class Leases:
     """At most what a bucket gains in 50 ms is taken in advance, for at most a second: of several processes each keeps
     that little from the others, and what is not spent is lost. A bucket that gains less than 20 a second is asked
-    for every token, and so exact. A refusal holds until there would be enough, a second at most."""
+    for every token, and so exact. A refusal holds until there would be enough, a second at most.
+    Neither outlives a change of the rate."""
 
     def __init__(self, clock: Clock, *, max_leases: int = _LEASES) -> None:
         self._clock = clock
@@ -41,7 +43,7 @@ class Leases:
             return None
         with self._lock:
             now_s = self._clock.monotonic_s()
-            if now_s >= lease.until_s:
+            if now_s >= lease.until_s or lease.rate != bucket.rate:
                 return None
             if lease.left >= cost and lease.refused is None:
                 lease.left -= cost
@@ -63,16 +65,16 @@ class Leases:
         with self._lock:
             now_s = self._clock.monotonic_s()
             old = self._leases.get(bucket.key)
-            kept = old.left if old is not None and now_s < old.until_s else 0.0
+            kept = old.left if old is not None and now_s < old.until_s and old.rate == bucket.rate else 0.0
             left = kept + granted - cost
-            self._put(bucket.key, _Lease(left, rest, now_s + _LEASE_S))
+            self._put(bucket.key, _Lease(left, rest, now_s + _LEASE_S, bucket.rate))
         return left_after(bucket, left + rest, cost, is_allowed=True)
 
     def refused(self, bucket: Bucket, cost: float, rest: float) -> Taken:
         taken = left_after(bucket, rest, cost, is_allowed=False)
         with self._lock:
             until_s = self._clock.monotonic_s() + min(taken.retry_after_s, _LEASE_S)
-            self._put(bucket.key, _Lease(0.0, rest, until_s, refused=cost))
+            self._put(bucket.key, _Lease(0.0, rest, until_s, bucket.rate, refused=cost))
         return taken
 
     def _put(self, key: str, lease: _Lease) -> None:

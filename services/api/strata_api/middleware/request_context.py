@@ -1,6 +1,7 @@
 """Gives each request an id, a log line and a figure, and turns a crash into an answer without internals."""
 
 import re
+from http import HTTPStatus
 from typing import Final
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strata_api.errors import internal_problem, problem_of
 from strata_api.http_figures import HttpFigures
+from strata_api.rate_limits import headers_of
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import StrataError
 
@@ -40,7 +42,12 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                if status < HTTPStatus.BAD_REQUEST and (forget := scope["state"].get("forget")) is not None:
+                    forget()  # before the answer: whoever reads it may ask again at once
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                if (rate := headers_of(scope)) is not None:
+                    headers["ratelimit-policy"], headers["ratelimit"] = rate.policy, rate.limit
             await send(message)
 
         try:

@@ -20,6 +20,7 @@ from strata_api.routes import (
     organizations,
     passwords,
     probes,
+    quotas,
     role_assignments,
     roles,
     second_factors,
@@ -52,4 +53,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     services.router,
     dead_letters.router,
     audit_log.router,
+    quotas.router,
 )

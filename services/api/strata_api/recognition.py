@@ -1,0 +1,105 @@
+"""Recognises callers: from memory where it can, from the database where it must, and within their limits."""
+
+from dataclasses import replace
+from typing import Final
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from strata_api.api_deps import ApiDeps, deps_of
+from strata_api.authentication import Principal, authenticated, entered, origin_of
+from strata_api.identity_cache import Entered, IdentityCache, fingerprint
+from strata_api.origins import check_origin, is_safe
+from strata_api.rate_limits import admit
+from strata_core.access.networks import require_inside
+from strata_core.access.queries import KeyIdentity
+from strata_core.quotas.queries import quotas_in_force
+from strata_core.quotas.rules import Quota, quota_bucket
+from strata_datamodel.errors import UnauthenticatedError
+
+_FORGET: Final = "forget"
+# Changes of these change nothing of who may do what.
+_HARMLESS: Final = frozenset(
+    {
+        "alert_rules",
+        "alerts",
+        "dashboards",
+        "dead_letters",
+        "downtime",
+        "hosts",
+        "logs",
+        "metrics",
+        "services",
+        "silences",
+        "webhooks",
+    }
+)
+
+
+async def recognised(request: Request, organization: str, permission: str) -> Entered:
+    """Whoever asks, in the organization. Raises UnauthenticatedError, DeniedError, NotFoundError, LimitError."""
+    deps, identities = deps_of(request), identities_of(request)
+    print_ = fingerprint(request)
+    known = None if print_ is None else identities.find(print_, organization)
+    if known is None:
+        known = await run_in_threadpool(_asked, deps, identities, request, print_, organization)
+    elif not isinstance(known.principal, KeyIdentity):
+        check_origin(request.method, request.headers, deps.public_url)
+    origin = origin_of(request)
+    check_network(known.principal, origin.remote_addr)
+    await admit(deps.rate_limiter, request.scope, known.buckets)
+    if not is_safe(request.method) and permission.partition(":")[0] not in _HARMLESS:
+        organization_id = known.organization.id
+        request.scope["state"][_FORGET] = lambda: identities.forget_organization(organization_id)
+    return replace(known, ctx=replace(known.ctx, request_id=origin.request_id, remote_addr=origin.remote_addr))
+
+
+async def recognised_person(request: Request) -> Principal:
+    """Outside organizations nothing is remembered: there people change what they sign in with."""
+    identities = identities_of(request)
+    principal = await run_in_threadpool(authenticated, deps_of(request), request)
+    check_network(principal, origin_of(request).remote_addr)
+    if not is_safe(request.method) and not isinstance(principal, KeyIdentity):
+        user_id = principal.user_id
+        request.scope["state"][_FORGET] = lambda: identities.forget_person(user_id)
+    return principal
+
+
+def expect_new_sessions(request: Request) -> None:
+    """Of a request without a credential: signing in replaces a session, a new password ends all of a person's."""
+    if not is_safe(request.method):
+        request.scope["state"][_FORGET] = identities_of(request).forget_sessions
+
+
+def check_network(principal: Principal, address: str | None) -> None:
+    if isinstance(principal, KeyIdentity) and principal.allowed_networks:
+        require_inside(address, principal.allowed_networks)
+
+
+def identities_of(request: Request) -> IdentityCache:
+    identities: IdentityCache = request.app.state.identities
+    return identities
+
+
+def _asked(
+    deps: ApiDeps, identities: IdentityCache, request: Request, print_: bytes | None, organization: str
+) -> Entered:
+    generation = identities.generation
+    try:
+        principal = authenticated(deps, request)
+    except UnauthenticatedError as error:
+        if print_ is not None:
+            identities.refuse(print_, error)
+        raise
+    ctx, found = entered(deps, principal, organization, origin_of(request))
+    with deps.units.organization(found.id) as uow:
+        values = quotas_in_force(uow)
+    subject = str(principal.api_key_id if isinstance(principal, KeyIdentity) else principal.user_id)
+    buckets = (
+        quota_bucket(found.id, Quota.API_REQUESTS_OF_A_KEY, values, subject),
+        quota_bucket(found.id, Quota.API_REQUESTS, values),
+    )
+    known = Entered(principal, ctx, found, buckets)
+    if print_ is not None:
+        identities.keep(print_, organization, known, generation)
+    return known
