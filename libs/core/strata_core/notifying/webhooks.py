@@ -4,7 +4,7 @@ import base64
 import secrets
 from collections.abc import Mapping
 from typing import Final, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 import msgspec
@@ -133,16 +133,28 @@ def _check(draft: WebhookDraft) -> None:
     problems: list[Problem] = []
     if not 1 <= len(draft.name.strip()) <= NAME_LENGTH:
         problems.append(Problem("/name", f"must have 1 to {NAME_LENGTH} characters"))
-    parts = urlsplit(draft.url) if len(draft.url) <= URL_LENGTH else None
+    parts = _parts(draft.url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
         problems.append(Problem("/url", f"must be an http or https URL of at most {URL_LENGTH} characters"))
-    elif parts.username or parts.password:
+    elif parts.username is not None or parts.password is not None:
         problems.append(Problem("/url", "must not carry credentials: requests are signed instead"))
     unknown = [kind for kind in draft.event_kinds if kind not in ALERT_KINDS]
     if unknown or not draft.event_kinds:
         problems.append(Problem("/event_kinds", f"one or more of {', '.join(ALERT_KINDS)}"))
     if problems:
         raise InvalidError("the webhook cannot work as it is", code="bad_webhook", problems=problems)
+
+
+def _parts(url: str) -> SplitResult | None:
+    """None for what is no URL."""
+    if len(url) > URL_LENGTH or any(character.isspace() or not character.isprintable() for character in url):
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read only now, and refused only when it is read
+    except ValueError:
+        return None
+    return parts
 
 
 def _tell(
