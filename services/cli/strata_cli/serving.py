@@ -85,7 +85,8 @@ async def _serve(listeners: Sequence[Listener], sockets: Sequence[socket.socket]
     running = [asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, sockets, strict=True)]
     ready = asyncio.create_task(_announce(servers, on_ready))
     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-    stop()
+    for server in servers:
+        server.should_exit = True  # not `stop`: one that has drained is no reason to cut the others short
     ready.cancel()
     await asyncio.gather(*running)
 
