@@ -16,6 +16,7 @@ _PORTS = (
     "cache",
     "password_hasher",
     "known_passwords",
+    "passkeys",
     "secret_box",
     "rate_limiter",
     "link_key",

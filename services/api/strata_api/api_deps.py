@@ -14,6 +14,7 @@ from strata_core.ports.clock import Clock
 from strata_core.ports.known_passwords import KnownPasswords
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.passkey_ceremonies import PasskeyCeremonies
 from strata_core.ports.password_hasher import PasswordHasher
 from strata_core.ports.rate_limiter import RateLimiter
 from strata_core.ports.secret_box import SecretBox
@@ -31,6 +32,7 @@ class ApiDeps:
     clock: Clock
     password_hasher: PasswordHasher
     known_passwords: KnownPasswords
+    passkeys: PasskeyCeremonies
     secret_box: SecretBox
     rate_limiter: RateLimiter
     health_checks: Callable[[], Sequence[StoreHealth]]

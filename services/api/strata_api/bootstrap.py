@@ -12,6 +12,7 @@ from strata_core.mail.links import LinkKey
 from strata_datamodel.health import StoreHealth
 from strata_stores.factory import Stores
 from strata_stores.figures import LimiterFigures, StoreFigures
+from strata_stores.passkeys.webauthn_ceremonies import WebauthnCeremonies
 from strata_stores.passwords.known import ListedPasswords
 from strata_stores.settings import Settings
 
@@ -37,6 +38,7 @@ def build_api(
         clock=stores.clock,
         password_hasher=stores.password_hasher,
         known_passwords=ListedPasswords(),
+        passkeys=WebauthnCeremonies(),
         secret_box=stores.secret_box,
         rate_limiter=stores.rate_limiter,
         health_checks=lambda: [*stores.health(), *(item for check in more_health for item in check())],

@@ -33,7 +33,17 @@ def health():
 def bare(health):
     """An API without any store: whatever gets past the edge crashes."""
     nothing: dict[str, object] = dict.fromkeys(
-        ("units", "metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key"),
+        (
+            "units",
+            "metric_store",
+            "log_store",
+            "cache",
+            "password_hasher",
+            "known_passwords",
+            "passkeys",
+            "secret_box",
+            "link_key",
+        ),
         None,
     )
     nothing["rate_limiter"] = NullRateLimiter()
@@ -163,7 +173,16 @@ def test_a_store_that_is_down_is_told_with_a_time_to_come_back():
     clock = SystemClock()
     engine = open_engine("postgresql://nobody@127.0.0.1:1/nowhere", role=None)
     nothing: dict[str, object] = dict.fromkeys(
-        ("metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key")
+        (
+            "metric_store",
+            "log_store",
+            "cache",
+            "password_hasher",
+            "known_passwords",
+            "passkeys",
+            "secret_box",
+            "link_key",
+        )
     )
     nothing["rate_limiter"] = NullRateLimiter()
     units = PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))

@@ -15,7 +15,17 @@ from strata_stores.null.rate_limiter import NullRateLimiter
 
 def _operations():
     nothing: dict[str, object] = dict.fromkeys(
-        ("units", "metric_store", "log_store", "cache", "password_hasher", "known_passwords", "secret_box", "link_key"),
+        (
+            "units",
+            "metric_store",
+            "log_store",
+            "cache",
+            "password_hasher",
+            "known_passwords",
+            "passkeys",
+            "secret_box",
+            "link_key",
+        ),
         None,
     )
     nothing["rate_limiter"] = NullRateLimiter()
@@ -32,6 +42,8 @@ PUBLIC = {
     "metrics",
     "auth_login",
     "auth_second_factor",
+    "auth_passkey",
+    "auth_passkey_begin",
     "auth_password_reset_ask",
     "auth_password_reset_confirm",
 }

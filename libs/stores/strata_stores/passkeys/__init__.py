@@ -1,0 +1,1 @@
+"""Passkeys, checked by the webauthn package."""
