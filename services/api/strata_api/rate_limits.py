@@ -1,24 +1,16 @@
-"""Limits of requests a second, and the headers that tell callers about them (draft-ietf-httpapi-ratelimit-headers)."""
+"""Limits of requests a second, and what the answer tells about them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 from strata_core.ports.rate_limiter import Bucket, RateLimiter, Taken
+from strata_core.quotas.headers import RateLimitHeaders, rate_limit_headers
 from strata_core.quotas.rules import rate_limited
 
 _STATE: Final = "rate_limit"
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimitHeaders:
-    """A bucket is a quota of `q` in the `w` seconds in which it fills; `t` is how long until it is full again."""
-
-    policy: str
-    limit: str
 
 
 async def admit(limiter: RateLimiter, scope: Scope, buckets: Iterable[Bucket]) -> None:
@@ -43,10 +35,4 @@ def headers_of(scope: Scope) -> RateLimitHeaders | None:
     found: tuple[Bucket, Taken] | None = scope["state"].get(_STATE)
     if found is None:
         return None
-    bucket, taken = found
-    window_s = max(1, round(bucket.burst / bucket.rate))
-    reset_s = -int(-taken.reset_s // 1)
-    return RateLimitHeaders(
-        policy=f'"{bucket.name}";q={int(bucket.burst)};w={window_s}',
-        limit=f'"{bucket.name}";r={int(taken.remaining)};t={reset_s}',
-    )
+    return rate_limit_headers(*found)

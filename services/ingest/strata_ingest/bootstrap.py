@@ -13,7 +13,7 @@ from strata_ingest.deps import IngestDeps
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.writers import log_writer, metric_writer
 from strata_stores.factory import Stores
-from strata_stores.figures import StoreFigures
+from strata_stores.figures import LimiterFigures, StoreFigures
 from strata_stores.settings import Settings
 from strata_stores.spool.file_spool import FileSpool
 
@@ -34,6 +34,7 @@ class IngestService:
             self._closing.callback(spools[signal].close)
         registry = CollectorRegistry()
         registry.register(StoreFigures(stores.breakers))
+        registry.register(LimiterFigures(stores.rate_limiter))
         instruments = WriterInstruments(registry)
         units, clock = stores.system_units, stores.clock
         metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, units, clock, instruments)
@@ -46,7 +47,16 @@ class IngestService:
             "writer_metrics": metrics.health,
             "writer_logs": logs.health,
         }
-        self.app: FastAPI = create_app(IngestDeps(stores.units, spools, clock, registry, checks))
+        deps = IngestDeps(
+            units=stores.units,
+            spools=spools,
+            clock=clock,
+            registry=registry,
+            rate_limiter=stores.rate_limiter,
+            checks=checks,
+            address_requests_per_second=settings.address_requests_per_second,
+        )
+        self.app: FastAPI = create_app(deps)
 
     def start(self) -> None:
         for writer in self._writers:

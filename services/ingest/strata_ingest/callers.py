@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from strata_core.access.grants import everywhere
+from strata_core.access.networks import Network
 from strata_core.access.permissions import INGEST
 from strata_core.access.queries import recognise_key
 from strata_core.access.tokens import parse_token
 from strata_core.organizations.queries import organization_of
+from strata_core.ports.rate_limiter import Bucket
 from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_core.quotas.queries import quotas_in_force
+from strata_core.quotas.rules import Quota, quota_bucket
 from strata_core.roles.effective import key_grants
 from strata_datamodel.errors import DeniedError, NotFoundError
 from strata_datamodel.ids import OrganizationId
@@ -23,6 +27,9 @@ class Caller:
     organization_name: str
     key_id: str
     expires_at: datetime | None
+    networks: tuple[Network, ...]
+    request_buckets: tuple[Bucket, ...]
+    byte_bucket: Bucket
 
 
 def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
@@ -33,6 +40,7 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
         key = recognise_key(uow, token)
     with units.organization(key.organization_id) as uow:
         organization = organization_of(uow, str(key.organization_id))
+        values = quotas_in_force(uow)
         grants = key_grants(uow, key)
     if INGEST not in everywhere(grants):
         raise DeniedError(
@@ -40,7 +48,17 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
         )
     if organization.status != _ACTIVE:
         raise DeniedError(f"the organization is {organization.status}", code="organization_inactive")
-    return Caller(key.organization_id, organization.slug, organization.name, key.key_id, key.expires_at)
+    of_key = quota_bucket(organization.id, Quota.INGEST_REQUESTS_OF_A_KEY, values, key.key_id)
+    return Caller(
+        organization_id=organization.id,
+        organization_slug=organization.slug,
+        organization_name=organization.name,
+        key_id=key.key_id,
+        expires_at=key.expires_at,
+        networks=key.allowed_networks,
+        request_buckets=(of_key, quota_bucket(organization.id, Quota.INGEST_REQUESTS, values)),
+        byte_bucket=quota_bucket(organization.id, Quota.INGEST_BYTES, values),
+    )
 
 
 def require_organization(caller: Caller, named: str) -> None:

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from strata_core.ports.clock import Clock
+from strata_core.ports.rate_limiter import RateLimiter
 from strata_core.ports.spool import Spool
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.health import StoreHealth
+from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND
 from strata_datamodel.spooling import Signal
 
 Check = Callable[[], StoreHealth]
@@ -22,4 +24,6 @@ class IngestDeps:
     spools: Mapping[Signal, Spool]
     clock: Clock
     registry: CollectorRegistry
+    rate_limiter: RateLimiter
     checks: Mapping[str, Check] = field(default_factory=dict)
+    address_requests_per_second: int = ADDRESS_REQUESTS_PER_SECOND

@@ -11,10 +11,12 @@ import structlog
 from starlette.requests import Request
 
 from strata_core.access.credentials import presented_token
+from strata_core.access.networks import require_inside
 from strata_datamodel.errors import UnauthenticatedError, UnavailableError
 from strata_datamodel.ids import BatchId, uuid7
 from strata_datamodel.limits import KIB, REQUEST_TIMEOUT_S
 from strata_datamodel.spooling import Envelope, Signal, WireFormat
+from strata_ingest.admission import Admission
 from strata_ingest.auth_cache import AuthCache
 from strata_ingest.body import InFlight, read_body
 from strata_ingest.callers import Caller, recognise_caller
@@ -26,6 +28,7 @@ _INLINE_BYTES: Final = 16 * KIB  # below this a hand-over to a thread costs more
 _PARSING_THREADS: Final = min(4, os.cpu_count() or 1)
 _LOOKUP_THREADS: Final = 4
 _NANOSECONDS_PER_MS: Final = 1_000_000
+_NO_QUERY: Final[Mapping[str, str]] = {}
 
 T = TypeVar("T")
 Parse = Callable[[bytes, Envelope], T]
@@ -43,8 +46,9 @@ class Edge:
             partial(recognise_caller, deps.units),
             deps.clock,
             self._lookups,
-            lambda result: self.instruments.recognitions.labels(result).inc(),
+            self.instruments.recognised,
         )
+        self._admission = Admission(deps, self._lookups, self.instruments)
 
     def close(self) -> None:
         self._parsers.shutdown(wait=True, cancel_futures=True)
@@ -52,12 +56,18 @@ class Edge:
 
     async def caller(self, request: Request) -> Caller:
         """Raises UnauthenticatedError (`credentials_missing`, and those of keys), DeniedError, UnavailableError."""
-        token = presented_token(request.headers.get("authorization"), request.query_params)
+        address = request.client.host if request.client else None
+        await self._admission.of_address(request, address)
+        authorization = request.headers.get("authorization")
+        token = presented_token(authorization, request.query_params if authorization is None else _NO_QUERY)
         if token is None:
             raise UnauthenticatedError(
                 "no credentials were sent", code="credentials_missing", hint="send a key with the scope `ingest`"
             )
         caller = await self._auth.caller(token)
+        if caller.networks:
+            require_inside(address, caller.networks)
+        await self._admission.of_buckets(request, caller.request_buckets)
         structlog.contextvars.bind_contextvars(organization_id=str(caller.organization_id))
         return caller
 
@@ -76,6 +86,7 @@ class Edge:
         coding = coding_of(request.headers.get("content-encoding"))
         with self._in_flight.share() as share:
             body = await read_body(request, coding, share)
+            await self._admission.of_buckets(request, (caller.byte_bucket,), len(body))
             self.instruments.received_bytes.labels(signal).inc(len(body))
             received_at_ns = self.deps.clock.now_ns()
             envelope = Envelope(

@@ -1,6 +1,7 @@
 """Every failure becomes an answer in the form of the protocol that was spoken, here and nowhere else."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import orjson
@@ -11,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from strata_datamodel.errors import ErrorKind, StrataError
+from strata_ingest.admission import refused_by
 from strata_ingest.elastic_answers import elastic_error
 from strata_ingest.influx_answers import v1_error, v2_error
 
@@ -64,12 +66,16 @@ def failure(request: Request, status: int, text: str) -> Response:
 
 def answer_to(request: Request, error: StrataError) -> Response:
     status = _STATUS[error.kind]
+    if status == HTTPStatus.TOO_MANY_REQUESTS and protocol_of(request.url.path) == "influx_v1":
+        status = HTTPStatus.SERVICE_UNAVAILABLE  # InfluxDB 1.x never says 429, and what was made for it may not know it
     text = error.detail if error.hint is None else f"{error.detail}: {error.hint}"
     response = failure(request, status, text)
     if error.kind is ErrorKind.UNAUTHENTICATED:
         response.headers.update(CHALLENGE)
     if error.kind in (ErrorKind.UNAVAILABLE, ErrorKind.LIMIT):
         response.headers["Retry-After"] = str(error.retry_after_s or _DEFAULT_RETRY_S)
+    if (rate := refused_by(request)) is not None:
+        response.headers["RateLimit-Policy"], response.headers["RateLimit"] = rate.policy, rate.limit
     return response
 
 

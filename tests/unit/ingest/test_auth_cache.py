@@ -7,6 +7,7 @@ import pytest
 
 from fakes.manual_clock import ManualClock
 from strata_core.access.tokens import issue_token
+from strata_core.ports.rate_limiter import bucket
 from strata_datamodel.errors import DeniedError, StoreUnavailableError, UnauthenticatedError, UnavailableError
 from strata_datamodel.ids import OrganizationId
 from strata_ingest.auth_cache import AuthCache
@@ -29,7 +30,8 @@ class Directory:
         self.asked += 1
         if self.error is not None:
             raise self.error
-        return Caller(OrganizationId(UUID(int=1)), "acme", "Acme", token[-8:], self.expires_at)
+        nothing = bucket(OrganizationId(UUID(int=1)), "any", 1, 1)
+        return Caller(OrganizationId(UUID(int=1)), "acme", "Acme", token[-8:], self.expires_at, (), (), nothing)
 
 
 class World:
