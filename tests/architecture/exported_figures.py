@@ -37,6 +37,7 @@ def registries(doorbell: Doorbell, spool: FileSpool) -> Iterator[CollectorRegist
     Worker(
         WorkerDeps(
             units=nobody, metric_store=nobody, cache=nobody, doorbell=doorbell, notifier=nobody, secret_box=nobody,
+            archive=nobody, anchor_signer=nobody,
             clock=clock, ring_queue=nobody, ring_key=b"", registry=worker,
         )
     )  # fmt: skip

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from pydantic import SecretStr
 from rq import Queue
 
+from strata_core.ports.anchor_signer import AnchorSigner
 from strata_core.ports.archive import Archive
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
@@ -26,7 +27,7 @@ from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.limits import MIB
-from strata_stores.archive.object_archive import open_archive
+from strata_stores.anchoring import open_anchor_signer, open_configured_archive
 from strata_stores.breaker import Breaker
 from strata_stores.channels.webhook import WebhookNotifier
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
@@ -60,6 +61,7 @@ class Stores:
     doorbell: Doorbell
     ring_queue: Callable[[], Queue]
     archive: Archive
+    anchor_signer: AnchorSigner
     notifier: Notifier
     secret_box: SecretBox
     password_hasher: PasswordHasher
@@ -118,7 +120,8 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             doorbell=doorbell,
             ring_queue=doorbell.worker_queue,
             ring_key=ring_key,
-            archive=_archive(settings, archive_breaker),
+            archive=open_configured_archive(settings, archive_breaker),
+            anchor_signer=open_anchor_signer(settings, relational.keyring),
             notifier=WebhookNotifier(clock, allowed_networks=settings.outbound_allow, ca_file=settings.ca_file),
             secret_box=relational.secret_box,
             password_hasher=hasher,
@@ -177,12 +180,6 @@ def _without_credentials(url: SecretStr) -> tuple[str, str | None, str | None]:
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
     user = unquote(parts.username) if parts.username else None
     return urlunsplit(bare), user, unquote(parts.password) if parts.password else None
-
-
-def _archive(settings: Settings, breaker: Breaker) -> Archive:
-    embedded = settings.is_embedded("archive_url")
-    url = _inside(settings.data_dir / "archive").as_uri() if embedded else settings.archive_url.get_secret_value()
-    return open_archive(url, breaker=breaker)
 
 
 def _inside(path: Path) -> Path:

@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     archive_url: SecretStr = SecretStr(EMBEDDED)
 
     wrapping_key: SecretStr | None = None
+    audit_signing_key: SecretStr | None = None
     spool_dir: Path | None = None
     spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4096 * MIB
     metrics_memory_bytes: Annotated[int, Field(ge=128 * MIB)] = 1024 * MIB
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be the word {EMBEDDED} or a URL beginning with {allowed}")
         return value
 
-    @field_validator("wrapping_key")
+    @field_validator("wrapping_key", "audit_signing_key")
     @classmethod
     def _key_length(cls, value: SecretStr | None) -> SecretStr | None:
         """Several with commas between while keys are rotated: the first wraps, all unwrap."""

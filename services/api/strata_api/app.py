@@ -1,8 +1,11 @@
 """Puts the API together."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from strata_api.api_deps import ApiDeps
 from strata_api.errors import install_error_handlers
@@ -29,7 +32,13 @@ def create_app(
     body_timeout_s: float = BODY_TIMEOUT_S,
     request_timeout_s: float = REQUEST_TIMEOUT_S,
 ) -> FastAPI:
+    @asynccontextmanager
+    async def until_drained(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(deps.reads.close)
+
     app = FastAPI(
+        lifespan=until_drained,
         title="Strata",
         version="1",
         description=_DESCRIPTION,

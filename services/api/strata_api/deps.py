@@ -66,7 +66,10 @@ class Requirement:
             require_somewhere(known.ctx, self.permission)
         else:
             require(known.ctx, self.permission)
-        return Access(known.ctx, known.principal, known.organization, deps_of(request))
+        deps = deps_of(request)
+        operation = request.scope["route"].operation_id
+        deps.reads.note_if_logged(known.ctx, self.permission, operation, deps.clock.now())
+        return Access(known.ctx, known.principal, known.organization, deps)
 
 
 class SignedIn:

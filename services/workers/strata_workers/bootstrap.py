@@ -29,6 +29,8 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
             doorbell=stores.doorbell,
             notifier=stores.notifier,
             secret_box=stores.secret_box,
+            archive=stores.archive,
+            anchor_signer=stores.anchor_signer,
             clock=stores.clock,
             ring_queue=stores.ring_queue,
             ring_key=stores.ring_key,

@@ -12,6 +12,8 @@ from rq import Queue
 from strata_core.idempotency.commands import purge_expired
 from strata_core.outbox.commands import purge_done
 from strata_core.outbox.queries import Backlog, backlog
+from strata_core.ports.anchor_signer import AnchorSigner
+from strata_core.ports.archive import Archive
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.doorbell import Doorbell
@@ -22,8 +24,10 @@ from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_datamodel.health import StoreHealth
 from strata_workers.evaluator import Evaluator
 from strata_workers.loops import Loop, LoopStatus
+from strata_workers.read_pruner import ReadPruner
 from strata_workers.relay import Answerer, Relay
 from strata_workers.rq_worker import DoorbellWorker
+from strata_workers.sealer import Anchorer, Sealer
 from strata_workers.sender import Sender
 
 OUTBOX_KEPT: Final = timedelta(days=7)
@@ -39,6 +43,8 @@ class WorkerDeps:
     doorbell: Doorbell
     notifier: Notifier
     secret_box: SecretBox
+    archive: Archive
+    anchor_signer: AnchorSigner
     clock: Clock
     ring_queue: Callable[[], Queue]
     """A queue on a connection of its own: RQ blocks on it."""
@@ -56,6 +62,9 @@ class Worker:
         evaluator = Evaluator(deps.units, deps.metric_store)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
+        sealer = Sealer(deps.units)
+        anchorer = Anchorer(deps.units, deps.archive, deps.anchor_signer)
+        read_pruner = ReadPruner(deps.units)
         clock = deps.clock
         self._loops = (
             Loop("relay", relay.step, clock, pause_s=0.25),
@@ -65,6 +74,9 @@ class Worker:
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("outbox-purge", self._purge_outbox, clock, pause_s=600.0),
             Loop("idempotency-purge", self._purge_idempotency, clock, pause_s=600.0),
+            Loop("audit-sealer", sealer.step, clock, pause_s=1.0),
+            Loop("audit-anchorer", anchorer.step, clock, pause_s=2.0),
+            Loop("access-log-pruner", read_pruner.step, clock, pause_s=600.0),
             Loop("doorbell", self._listen, clock, pause_s=1.0),
         )
         deps.registry.register(_WorkerFigures(self))

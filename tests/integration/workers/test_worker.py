@@ -10,18 +10,22 @@ from prometheus_client import generate_latest
 
 from fakes.memory_data_keys import MemoryDataKeys
 from strata_core.access.permissions import PERMISSIONS
+from strata_core.audit.commands import record
 from strata_core.context import Actor, ActorKind, Context
 from strata_core.idempotency.commands import begin, finish
 from strata_core.idempotency.rules import KEPT_FOR, StoredReply
 from strata_core.outbox.commands import append, claim
 from strata_core.outbox.commands import finish as finish_event
 from strata_core.outbox.events import Event
+from strata_stores.archive.object_archive import open_archive
+from strata_stores.breaker import Breaker
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 from strata_stores.null.cache import NullCache
 from strata_stores.null.notifier import NullNotifier
 from strata_stores.redis.doorbell import RqDoorbell
 from strata_stores.secrets.box import AesGcmSecretBox
 from strata_stores.secrets.keyring import WrappingKey, WrappingKeyring
+from strata_stores.secrets.signing import Ed25519AnchorSigner
 from strata_workers.service import OUTBOX_KEPT, Worker, WorkerDeps
 from waiting import eventually
 
@@ -31,11 +35,22 @@ RING_KEY = b"r" * 32
 @pytest.fixture
 def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[Worker]:
     bell = RqDoorbell(embedded_valkey.url(), shifted_clock, ring_key=RING_KEY, queue_name=f"q-{uuid4().hex}")
-    store = DuckDbMetricStore(tmp_path, shifted_clock)
+    store = DuckDbMetricStore(tmp_path / "metrics", shifted_clock)
     store.prepare()
     box = AesGcmSecretBox(MemoryDataKeys(), WrappingKeyring([WrappingKey(b"w" * 32)]), shifted_clock)
+    (tmp_path / "archive").mkdir()
     deps = WorkerDeps(
-        system_units, store, NullCache(), bell, NullNotifier(), box, shifted_clock, bell.worker_queue, RING_KEY
+        units=system_units,
+        metric_store=store,
+        cache=NullCache(),
+        doorbell=bell,
+        notifier=NullNotifier(),
+        secret_box=box,
+        archive=open_archive((tmp_path / "archive").as_uri(), breaker=Breaker("archive", shifted_clock)),
+        anchor_signer=Ed25519AnchorSigner([b"s" * 32]),
+        clock=shifted_clock,
+        ring_queue=bell.worker_queue,
+        ring_key=RING_KEY,
     )
     worker = Worker(deps)
     yield worker
@@ -76,3 +91,11 @@ def test_every_loop_beats_and_none_outlives_a_stop(worker):
     assert b"strata_outbox_lag_seconds" in generate_latest(worker.registry)
     worker.stop()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("loop-", "delivery"))]
+
+
+def test_what_is_written_to_the_audit_log_is_sealed_and_anchored_by_a_worker(worker, ctx, system_units, database):
+    with system_units.organization(ctx.organization_id) as uow:
+        record(ctx, uow, "host.create", "host", "h1")
+    worker.start()
+    seals = "SELECT FROM audit_heads WHERE anchored_seq = 1"
+    eventually(lambda: database.rows(seals), what="the row's seal and its anchor", timeout_s=20)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select, tuple_
 
 from strata_core.access.rules import require
 from strata_core.context import Context
@@ -40,6 +40,8 @@ class AuditFilter:
     target_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    text: str | None = None
+    """Part of the actor, the action, the target or of what changed, in upper or lower case."""
 
 
 def audit_page(
@@ -52,8 +54,22 @@ def audit_page(
 ) -> list[AuditEntry]:
     """Newest first, by (at, id)."""
     require(ctx, "audit_log:read")
-    wanted = select(audit_log).where(audit_log.c.organization_id == ctx.organization_id)
-    where = where or AuditFilter()
+    wanted = _filtered(select(audit_log), ctx, where or AuditFilter())
+    if after is not None:
+        wanted = wanted.where(tuple_(audit_log.c.at, audit_log.c.id) < after)
+    ordered = wanted.order_by(audit_log.c.at.desc(), audit_log.c.id.desc()).limit(limit)
+    return [_entry_from(row) for row in uow.execute(ordered).mappings()]
+
+
+def matching_entries(ctx: Context, uow: UnitOfWork, where: AuditFilter, *, at_most: int) -> int:
+    """How many entries match, counted up to `at_most` only."""
+    require(ctx, "audit_log:read")
+    some = _filtered(select(audit_log.c.id), ctx, where).limit(at_most).subquery()
+    return int(uow.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def _filtered(wanted: Select[Any], ctx: Context, where: AuditFilter) -> Select[Any]:
+    wanted = wanted.where(audit_log.c.organization_id == ctx.organization_id)
     for name in ("actor_id", "action", "target_kind", "target_id"):
         if (value := getattr(where, name)) is not None:
             wanted = wanted.where(audit_log.c[name] == value)
@@ -61,10 +77,20 @@ def audit_page(
         wanted = wanted.where(audit_log.c.at >= where.since)
     if where.until is not None:
         wanted = wanted.where(audit_log.c.at < where.until)
-    if after is not None:
-        wanted = wanted.where(tuple_(audit_log.c.at, audit_log.c.id) < after)
-    ordered = wanted.order_by(audit_log.c.at.desc(), audit_log.c.id.desc()).limit(limit)
-    return [_entry_from(row) for row in uow.execute(ordered).mappings()]
+    return wanted if where.text is None else wanted.where(_mentions(where.text))
+
+
+def _mentions(text: str) -> ColumnElement[bool]:
+    log = audit_log.c
+    places = (
+        log.actor_label,
+        log.action,
+        log.target_kind,
+        log.target_id,
+        cast(log.before, Text),
+        cast(log.after, Text),
+    )
+    return or_(*(place.icontains(text, autoescape=True) for place in places))
 
 
 def _entry_from(row: Mapping[Any, Any]) -> AuditEntry:

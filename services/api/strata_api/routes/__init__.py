@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from strata_api.routes import (
     access,
+    access_log,
     alert_rules,
     alerts,
     api_keys,
@@ -56,4 +57,5 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     dead_letters.router,
     audit_log.router,
     quotas.router,
+    access_log.router,
 )
