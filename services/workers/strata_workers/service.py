@@ -21,6 +21,7 @@ from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.sign_in.pruning import prune_sign_in
 from strata_datamodel.health import StoreHealth
 from strata_workers.evaluator import Evaluator
 from strata_workers.loops import Loop, LoopStatus
@@ -77,6 +78,7 @@ class Worker:
             Loop("audit-sealer", sealer.step, clock, pause_s=1.0),
             Loop("audit-anchorer", anchorer.step, clock, pause_s=2.0),
             Loop("access-log-pruner", read_pruner.step, clock, pause_s=600.0),
+            Loop("sign-in-purge", self._purge_sign_in, clock, pause_s=600.0),
             Loop("doorbell", self._listen, clock, pause_s=1.0),
         )
         deps.registry.register(_WorkerFigures(self))
@@ -129,6 +131,10 @@ class Worker:
     def _purge_idempotency(self) -> int:
         with self._deps.units.system() as uow:
             return purge_expired(uow, limit=PURGED_PER_PASS)
+
+    def _purge_sign_in(self) -> int:
+        with self._deps.units.system() as uow:
+            return prune_sign_in(uow, limit=PURGED_PER_PASS)
 
     def _listen(self) -> int:
         """Returns when the connection is lost or the worker is asked to stop; the loop then comes back."""
