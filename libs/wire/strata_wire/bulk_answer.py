@@ -10,19 +10,51 @@ from strata_wire.bulk import BulkItem
 
 _FILTERS: Final = 32
 _FILTER_PARTS: Final = 8
+_ID: Final = b'"_id":'
+_BLANK_ID: Final = _ID + b'""'  # quotes inside a string are escaped: no name or value can hold these bytes
 Path = tuple[str, ...]
 
 
 def bulk_answer(items: Sequence[BulkItem], took_ms: int, filter_path: str = "") -> bytes:
-    answer: object = {
-        "errors": any(item.error is not None for item in items),
-        "took": took_ms,
-        "items": [{item.action: _outcome(item)} for item in items],
-    }
+    head: dict[str, object] = {"errors": any(item.error is not None for item in items), "took": took_ms}
     paths = _paths(filter_path)
+    if not items:
+        answer = {**head, "items": []}
+        return orjson.dumps((_filtered(answer, paths) or {}) if paths else answer)
+    kept = (_filtered(head, paths) or {}) if paths else head
+    members = [orjson.dumps(kept)[1:-1]] if kept else []
+    answers = list(_answers(items, paths))
+    if answers:
+        members.append(b'"items":[' + b",".join(answers) + b"]")
+    return b"{" + b",".join(members) + b"}"
+
+
+def _answers(items: Sequence[BulkItem], paths: list[Path]) -> Iterator[bytes]:
+    """Items that were stored differ by their ids alone, and nearly all were stored: their other bytes are made once."""
+    created: dict[tuple[str, str], tuple[bytes, bytes, bytes]] = {}
+    for item in items:
+        if item.error is not None:
+            answer = _encoded(item, paths)
+        else:
+            around = created.get((item.action, item.index))
+            if around is None:
+                blank = BulkItem(item.action, item.index, "", None)
+                around = created[item.action, item.index] = _encoded(blank, paths).partition(_BLANK_ID)
+            before, blank_id, after = around
+            answer = before + _ID + orjson.dumps(item.document_id) + after if blank_id else before
+        if answer:
+            yield answer
+
+
+def _encoded(item: BulkItem, paths: list[Path]) -> bytes:
+    """Nothing when the paths leave nothing of it."""
+    answer: object = {item.action: _outcome(item)}
     if paths:
-        answer = _filtered(answer, paths)
-    return orjson.dumps({} if answer is None else answer)
+        kept = _filtered({"items": [answer]}, paths)
+        if not isinstance(kept, dict):
+            return b""
+        (answer,) = kept["items"]
+    return orjson.dumps(answer)
 
 
 def _outcome(item: BulkItem) -> dict[str, object]:

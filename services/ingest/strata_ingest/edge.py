@@ -25,6 +25,7 @@ from strata_ingest.instruments import Instruments, SpoolCollector
 from strata_wire.decompression import GZIP, IDENTITY, coding_of, decompress
 
 _INLINE_BYTES: Final = 16 * KIB  # below this a hand-over to a thread costs more than the parse
+_INLINE_ITEMS: Final = 200  # the same of an answer
 _PARSING_THREADS: Final = min(4, os.cpu_count() or 1)
 _LOOKUP_THREADS: Final = 4
 _NANOSECONDS_PER_MS: Final = 1_000_000
@@ -104,6 +105,12 @@ class Edge:
                 await self._make_durable(envelope, body if coding == GZIP else plain)
                 self.instruments.accepted.labels(signal).inc(accepted)
             return parsed
+
+    async def aside(self, items: int, act: Callable[[], T]) -> T:
+        """What `act` makes of that many items, without holding up other requests."""
+        if items <= _INLINE_ITEMS:
+            return act()
+        return await asyncio.get_running_loop().run_in_executor(self._parsers, act)
 
     async def _parsed(self, body: bytes, coding: str, envelope: Envelope, parse: Parse[T]) -> tuple[bytes, T]:
         def work() -> tuple[bytes, T]:

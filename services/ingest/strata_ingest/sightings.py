@@ -27,8 +27,17 @@ def sightings_in_series(series: Iterable[SeriesKey], seen_at: datetime) -> Itera
 
 
 def sightings_in_events(events: Iterable[LogEvent], seen_at: datetime) -> Iterator[Sighting]:
+    """One a pair of host and service. Of two places the later counts, as in the throttle."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
     for event in events:
-        yield from _sighting(event.tags, event.host_id or None, event.service_id or None, seen_at)
+        pair = (event.host_id, event.service_id)
+        places = found.get(pair)
+        if places is None:
+            places = found[pair] = {}
+        if event.tags:
+            places.update((name, place) for name in _PLACES if (place := event.tags.get(name)))
+    for (host, service), places in found.items():
+        yield from _sighting(places, host or None, service or None, seen_at)
 
 
 @dataclass(frozen=True, slots=True)

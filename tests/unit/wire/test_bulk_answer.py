@@ -1,6 +1,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from strata_wire.bulk import BulkError, BulkItem
 from strata_wire.bulk_answer import bulk_answer
@@ -63,3 +65,48 @@ def test_filter_path_keeps_what_it_names(filter_path, expected):
 
 def test_an_empty_filter_keeps_all():
     assert set(answer(GOOD, filter_path=" ,")) == {"took", "errors", "items"}
+
+
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12) | st.sampled_from(['"_id":""', "a,b", "\\"])
+ITEMS = st.builds(
+    BulkItem,
+    st.sampled_from(["index", "create"]),
+    TEXTS,
+    TEXTS,
+    st.none() | st.builds(BulkError, TEXTS, TEXTS),
+)
+
+
+def expected(item):
+    if item.error is None:
+        created = {"_version": 1, "result": "created", "_seq_no": 0, "_primary_term": 1, "status": 201}
+        shards = {"total": 1, "successful": 1, "failed": 0}
+        return {item.action: {"_index": item.index, "_id": item.document_id, **created, "_shards": shards}}
+    error = {"type": item.error.type, "reason": item.error.reason}
+    return {item.action: {"_index": item.index, "_id": item.document_id, "status": item.error.status, "error": error}}
+
+
+@given(st.lists(ITEMS, max_size=8))
+def test_each_item_has_its_own_index_and_id_whatever_they_hold(items):
+    errors = any(item.error for item in items)
+    assert answer(*items) == {"errors": errors, "took": 3, "items": [expected(item) for item in items]}
+
+
+@given(
+    st.lists(ITEMS, min_size=1, max_size=6),
+    st.sampled_from(
+        [
+            "items.*._id",
+            "items.*.status,took",
+            "items.index",
+            "items.create._index",
+            "items.*.error",
+            "**._id",
+            "*",
+            "x",
+        ]
+    ),
+)
+def test_items_are_filtered_each_like_one_alone(items, filter_path):
+    alone = [answer(item, filter_path=filter_path).get("items", []) for item in items]
+    assert answer(*items, filter_path=filter_path).get("items", []) == [kept for part in alone for kept in part]

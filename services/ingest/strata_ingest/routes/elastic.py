@@ -132,7 +132,9 @@ async def _bulk(edge: Edge, request: Request, index: str) -> Response:
         if item.error is not None:
             edge.instruments.rejected.labels(Signal.LOGS, item.error.type).inc()
     took_ms = int((edge.deps.clock.monotonic_s() - started_s) * 1000)
-    return elastic_json(request, bulk_answer(parsed.items, took_ms, request.query_params.get("filter_path", "")))
+    filter_path = request.query_params.get("filter_path", "")
+    answer = await edge.aside(len(parsed.items), lambda: bulk_answer(parsed.items, took_ms, filter_path))
+    return elastic_json(request, answer)
 
 
 def _add_set_up(router: APIRouter, edge: Edge, path: str) -> None:
