@@ -1,5 +1,6 @@
 """Picks an adapter for each port by URL. Nothing else in the code asks which mode it runs in."""
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -44,6 +45,7 @@ from strata_stores.settings import Settings
 from strata_stores.tantivy.log_store import TantivyLogStore
 
 HEALTH_TIMEOUT_S: Final = 5.0
+_METRIC_THREADS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,11 @@ def _metric_store(settings: Settings, clock: Clock, breaker: Breaker) -> MetricS
     if settings.is_embedded("metrics_url"):
         directory = _inside(settings.data_dir / "metrics")
         return DuckDbMetricStore(
-            directory, clock, memory_limit=f"{settings.metrics_memory_bytes // MIB}MiB", breaker=breaker
+            directory,
+            clock,
+            memory_limit=f"{settings.metrics_memory_bytes // MIB}MiB",
+            threads=min(_METRIC_THREADS, _available_cores()),
+            breaker=breaker,
         )
     url, username, password = _without_credentials(settings.metrics_url)
     return InfluxMetricStore(
@@ -157,6 +163,11 @@ def _metric_store(settings: Settings, clock: Clock, breaker: Breaker) -> MetricS
         ca_file=settings.ca_file,
         breaker=breaker,
     )
+
+
+def _available_cores() -> int:
+    """Those this process may run on, where the system can tell: in a container they are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _log_store(settings: Settings, clock: Clock, breaker: Breaker) -> LogStore:
