@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from strata_datamodel.errors import InvalidError
-from strata_stores.secrets.keyring import WrappingKeyring
+from strata_stores.secrets.keyring import WrappingKeyring, add_key_in_front
 
 KEY = base64.b64encode(b"k" * 32).decode()
 OTHER = base64.b64encode(b"o" * 32).decode()
@@ -93,3 +93,22 @@ def test_derived_keys_differ_by_purpose_and_by_key() -> None:
     }
     assert len(derived) == 4
     assert WrappingKeyring.from_base64(f"{KEY},{OTHER}").derive("rings") == keyring.derive("rings")
+
+
+def test_a_key_put_in_front_wraps_from_then_on_and_running_processes_learn_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "wrapping.json"
+    running = WrappingKeyring.from_file(path)
+    before = running.wrap(b"d" * 32, b"place")
+    new = add_key_in_front(path)
+    restarted = WrappingKeyring.from_file(path)
+    assert restarted.current_id == new.key_id != running.current_id
+    assert restarted.unwrap(running.current_id, before, b"place") == b"d" * 32
+    after = restarted.wrap(b"e" * 32, b"place")
+    assert running.unwrap(new.key_id, after, b"place") == b"e" * 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_derivates_of_former_keys_are_still_known() -> None:
+    old, both = WrappingKeyring.from_base64(KEY), WrappingKeyring.from_base64(f"{OTHER},{KEY}")
+    assert both.derive_all("anchors") == [both.derive("anchors"), old.derive("anchors")]

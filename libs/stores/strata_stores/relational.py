@@ -8,9 +8,11 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from strata_core.ports.clock import Clock
-from strata_core.ports.secret_box import SecretBox
+from strata_core.ports.data_keys import DataKeys
+from strata_core.ports.key_rotation import RotatingSecretBox
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.errors import InvalidError
 from strata_datamodel.health import StoreHealth
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
@@ -20,7 +22,7 @@ from strata_stores.postgres.health import relational_health
 from strata_stores.postgres.roles import APP, WORKER
 from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork, PostgresUnitsOfWork
 from strata_stores.secrets.box import AesGcmSecretBox
-from strata_stores.secrets.keyring import WrappingKeyring
+from strata_stores.secrets.keyring import WrappingKeyring, add_key_in_front
 from strata_stores.settings import RelationalUrls, Settings
 
 
@@ -63,7 +65,8 @@ class Relational:
     clock: Clock
     units: UnitsOfWork
     system_units: SystemUnitsOfWork | None
-    secret_box: SecretBox
+    secret_box: RotatingSecretBox
+    data_keys: DataKeys
     keyring: WrappingKeyring
     breaker: Breaker
     health: Callable[[], StoreHealth]
@@ -83,8 +86,9 @@ def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) 
             worker = open_engine(urls.relational.worker.get_secret_value(), role=WORKER, application="strata-worker")
             stack.callback(worker.dispose)
             system = PostgresSystemUnitsOfWork(worker, clock, breaker)
-        box = AesGcmSecretBox(PostgresDataKeys(system or units), keyring, clock)
-        yield Relational(clock, units, system, box, keyring, breaker, lambda: relational_health(app, clock))
+        keys = PostgresDataKeys(system or units)
+        box = AesGcmSecretBox(keys, keyring, clock)
+        yield Relational(clock, units, system, box, keys, keyring, breaker, lambda: relational_health(app, clock))
 
 
 def open_keyring(settings: Settings) -> WrappingKeyring:
@@ -92,3 +96,15 @@ def open_keyring(settings: Settings) -> WrappingKeyring:
     if settings.wrapping_key is not None:
         return WrappingKeyring.from_base64(settings.wrapping_key.get_secret_value())
     return WrappingKeyring.from_file(settings.data_dir / "keys" / "wrapping.json")
+
+
+def add_wrapping_key(settings: Settings) -> str:
+    """Puts a new key in front of those in the file; its id. Raises InvalidError where the keys are a setting."""
+    if settings.wrapping_key is not None:
+        raise InvalidError(
+            "the wrapping keys are a setting, which a command cannot change",
+            code="keys_in_settings",
+            hint="put a new key and a comma before the old one in STRATA_WRAPPING_KEY everywhere, then run this again",
+        )
+    open_keyring(settings)  # makes the file where there is none yet
+    return add_key_in_front(settings.data_dir / "keys" / "wrapping.json").key_id

@@ -27,6 +27,8 @@ db = typer.Typer(name="db", help="The relational schema.", no_args_is_help=True)
 key_commands = typer.Typer(name="keys", help="An organization's API keys.", no_args_is_help=True)
 app.add_typer(db)
 app.add_typer(key_commands)
+audit_commands = typer.Typer(name="audit", help="The audit log's hash chains.", no_args_is_help=True)
+app.add_typer(audit_commands)
 quota_commands = typer.Typer(name="quotas", help="What an organization may do a second.", no_args_is_help=True)
 app.add_typer(quota_commands)
 
@@ -208,6 +210,57 @@ def quotas_set(
     from strata_cli import quotas
 
     quotas.run_set(load_settings(data_dir=data_dir), org, name=name, value=value)
+
+
+@key_commands.command("rotate-wrapping")
+def keys_rotate_wrapping(
+    new_key: Annotated[bool, typer.Option("--new-key", help="Draw a new key first (keys in a file only).")] = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Wrap all data keys under the first of the wrapping keys. Works while Strata runs, and may be repeated."""
+    from strata_cli import rotation
+
+    rotation.run_rotate_wrapping(load_settings(data_dir=data_dir), with_new_key=new_key, as_json=json)
+
+
+@key_commands.command("rotate-data")
+def keys_rotate_data(
+    org: Annotated[
+        str | None, typer.Option("--org", help="Slug or id of the organization.", show_default="secrets of people")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Make a new data key and seal every value anew with it. Works while Strata runs; broken off, it is taken up."""
+    from strata_cli import rotation
+
+    rotation.run_rotate_data(load_settings(data_dir=data_dir), org, as_json=json)
+
+
+@audit_commands.command("verify")
+def audit_verify(
+    org: Annotated[
+        str | None, typer.Option("--org", help="Slug or id of one organization.", show_default="all")
+    ] = None,
+    trust: Annotated[
+        list[str] | None, typer.Option(help="Public key of a former signing key; may be repeated.", show_default=False)
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Walk the chains and ask the anchors: names the first broken row or anchor, and exits with 3."""
+    from strata_cli import audit
+
+    raise typer.Exit(audit.run_verify(load_settings(data_dir=data_dir), org, trust or [], as_json=json))
+
+
+@audit_commands.command("public-key")
+def audit_public_key(data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """Print the public key that anchors are checked with. Keep a copy elsewhere."""
+    from strata_cli import audit
+
+    audit.run_public_key(load_settings(data_dir=data_dir), as_json=json)
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -11,6 +11,8 @@ from strata_datamodel.errors import StrataError
 
 EXIT_PROBLEM = 1
 EXIT_USAGE = 2
+EXIT_BROKEN = 3
+"""What was to be verified is not what it should be."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

@@ -12,11 +12,20 @@ from strata_core.key_rotation.places import SealedColumn
 from strata_core.ports.data_keys import INDEX_KEY_VERSION, DataKeys
 from strata_core.ports.key_rotation import RotatingSecretBox
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.errors import DeniedError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import RESEALED_PER_PASS
+from strata_datamodel.tables.secrets import data_keys
 
 Unit = Callable[[], AbstractContextManager[UnitOfWork]]
 Progress = Callable[[int], None]
+
+
+def owners_of_keys(uow: UnitOfWork, after: UUID, limit: int) -> list[OrganizationId]:
+    """In a system-wide unit: every organization that has data keys, page by page; PEOPLE among them."""
+    owner = data_keys.c.organization_id
+    wanted = select(owner).where(owner > after).group_by(owner).order_by(owner).limit(limit)
+    return [OrganizationId(found) for found in uow.execute(wanted).scalars()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +87,12 @@ def _resealed(
     uow: UnitOfWork, box: RotatingSecretBox, column: SealedColumn, rotation: Rotation, row_id: UUID, sealed: bytes
 ) -> bool:
     place = column.place(rotation.organization_id, row_id)
-    fresh = box.seal(place, box.open(place, sealed))
+    try:
+        fresh = box.seal(place, box.open(place, sealed))
+    except (
+        DeniedError
+    ):  # damaged, or moved here from elsewhere: it was unreadable before, and must not end the rotation
+        return False
     table = column.table
     here = (table.c[column.row_id] == row_id, table.c[column.column] == sealed, *_own(column, rotation))
     return uow.execute(update(table).where(*here).values({column.column: fresh})).rowcount == 1

@@ -9,6 +9,7 @@ from strata_core.ports.secret_box import SecretPlace
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.tables.audit import user_access_logs
 from strata_datamodel.tables.notifying import webhooks
+from strata_datamodel.tables.sign_in import totp_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,5 @@ OF_ORGANIZATIONS: Final = (
     SealedColumn(webhooks, "secret_sealed"),
     SealedColumn(user_access_logs, "address_sealed"),
 )
+OF_PEOPLE: Final = (SealedColumn(totp_secrets, "secret_sealed", "user_id"),)
+"""Under the key of PEOPLE, in tables that belong to no organization."""
