@@ -8,6 +8,7 @@ from strata_api.api_deps import ApiDeps
 from strata_api.app import create_app
 from strata_api.deps import Anybody, Requirement
 from strata_api.openapi import guard_of, operations
+from strata_core.access.grants import SCOPABLE
 from strata_core.access.permissions import PERMISSIONS, scope_permissions
 from strata_stores.clock import SystemClock
 from strata_stores.null.rate_limiter import NullRateLimiter
@@ -89,6 +90,12 @@ def test_every_route_has_an_operation_id_of_its_own():
 
 def test_every_route_under_an_organization_requires_a_permission_in_it():
     assert [name(each) for each in OPERATIONS if "{org}" in each[2] and each not in IN_ORGANIZATION] == []
+
+
+def test_only_routes_of_what_carries_labels_let_in_who_holds_a_permission_for_some():
+    guards = [guard_of(each[0]) for each in IN_ORGANIZATION]
+    open_ones = [guard for guard in guards if isinstance(guard, Requirement) and guard.in_scope]
+    assert {guard.permission.partition(":")[0] for guard in open_ones} == SCOPABLE
 
 
 @pytest.mark.parametrize("operation", GUARDED, ids=name)
