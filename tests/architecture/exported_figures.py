@@ -39,6 +39,7 @@ def registries(doorbell: Doorbell, spool: FileSpool) -> Iterator[CollectorRegist
             units=nobody, metric_store=nobody, cache=nobody, doorbell=doorbell, notifier=nobody, secret_box=nobody,
             archive=nobody, anchor_signer=nobody,
             clock=clock, ring_queue=nobody, ring_key=b"", registry=worker,
+            mailer=nobody, link_key=nobody, public_url="",
         )
     )  # fmt: skip
     yield from (api, ingest, worker)

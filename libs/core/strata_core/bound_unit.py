@@ -1,6 +1,7 @@
 """A system-wide transaction, speaking for one organization while it does that organization's business."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,3 +27,6 @@ class BoundUnit:
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.unit.after_commit(action)
+
+    def within(self, organization_id: OrganizationId) -> AbstractContextManager[UnitOfWork]:
+        return self.unit.within(organization_id)

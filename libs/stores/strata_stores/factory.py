@@ -19,6 +19,7 @@ from strata_core.ports.clock import Clock
 from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
+from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.password_hasher import PasswordHasher
@@ -30,10 +31,13 @@ from strata_datamodel.health import StoreHealth
 from strata_datamodel.limits import MIB
 from strata_stores.anchoring import open_anchor_signer, open_configured_archive
 from strata_stores.breaker import Breaker
+from strata_stores.channels.mail import SmtpMailer
+from strata_stores.channels.smtp_url import smtp_server
 from strata_stores.channels.webhook import WebhookNotifier
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 from strata_stores.elastic.log_store import ElasticLogStore
 from strata_stores.influx.metric_store import InfluxMetricStore
+from strata_stores.null.mailer import MailDirectory
 from strata_stores.passwords.argon2 import Argon2PasswordHasher
 from strata_stores.redis.cache import RedisCache
 from strata_stores.redis.doorbell import RqDoorbell
@@ -65,6 +69,7 @@ class Stores:
     archive: Archive
     anchor_signer: AnchorSigner
     notifier: Notifier
+    mailer: Mailer
     secret_box: SecretBox
     password_hasher: PasswordHasher
     keyring: WrappingKeyring
@@ -92,6 +97,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
         clock = relational.clock
         redis_breaker, metrics_breaker = Breaker("redis", clock), Breaker("metrics", clock)
         logs_breaker, archive_breaker = Breaker("logs", clock), Breaker("archive", clock)
+        mail_breaker = Breaker("mail", clock)
         redis_url = urls.redis.get_secret_value()
         metric_store = _metric_store(settings, clock, metrics_breaker)
         stack.callback(metric_store.close)
@@ -125,10 +131,11 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             archive=open_configured_archive(settings, archive_breaker),
             anchor_signer=open_anchor_signer(settings, relational.keyring),
             notifier=WebhookNotifier(clock, allowed_networks=settings.outbound_allow, ca_file=settings.ca_file),
+            mailer=_mailer(settings, clock, mail_breaker),
             secret_box=relational.secret_box,
             password_hasher=hasher,
             keyring=relational.keyring,
-            breakers=(relational.breaker, redis_breaker, metrics_breaker, logs_breaker, archive_breaker),
+            breakers=(relational.breaker, redis_breaker, metrics_breaker, logs_breaker, archive_breaker, mail_breaker),
             relational_health=relational.health,
         )
 
@@ -183,6 +190,13 @@ def _log_store(settings: Settings, clock: Clock, breaker: Breaker) -> LogStore:
         prefix=settings.logs_prefix,
         breaker=breaker,
     )
+
+
+def _mailer(settings: Settings, clock: Clock, breaker: Breaker) -> Mailer:
+    if settings.smtp_url is None:
+        return MailDirectory(settings.data_dir / "mail", settings.mail_from)
+    server = smtp_server(settings.smtp_url.get_secret_value())
+    return SmtpMailer(server, settings.mail_from, clock, ca_file=settings.ca_file, breaker=breaker)
 
 
 def _without_credentials(url: SecretStr) -> tuple[str, str | None, str | None]:

@@ -22,6 +22,7 @@ from pydantic_settings import (
 
 from strata_datamodel.errors import InvalidError, Problem
 from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND, MIB
+from strata_stores.channels.smtp_url import smtp_server
 from strata_stores.embedded.directory import default_data_dir
 
 PREFIX = "STRATA_"
@@ -64,6 +65,11 @@ class Settings(BaseSettings):
     logs_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = "logs"
     archive_url: SecretStr = SecretStr(EMBEDDED)
 
+    smtp_url: SecretStr | None = None
+    mail_from: Annotated[str, Field(pattern=r"^([^<>@\r\n]+ <[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$")] = (
+        "Strata <strata@localhost>"
+    )
+
     wrapping_key: SecretStr | None = None
     audit_signing_key: SecretStr | None = None
     spool_dir: Path | None = None
@@ -89,6 +95,16 @@ class Settings(BaseSettings):
         if scheme not in SCHEMES[name]:
             allowed = ", ".join(f"{s}://" for s in SCHEMES[name])
             raise ValueError(f"must be the word {EMBEDDED} or a URL beginning with {allowed}")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                smtp_server(value.get_secret_value())
+            except InvalidError as error:
+                raise ValueError(f"must be {error.hint}") from None
         return value
 
     @field_validator("wrapping_key", "audit_signing_key")
@@ -134,6 +150,14 @@ class Settings(BaseSettings):
     @property
     def proxies(self) -> tuple[str, ...]:
         return tuple(str(network) for network in self.trusted_proxies)
+
+    @property
+    def browser_url(self) -> str:
+        """What links in mails begin with."""
+        if self.public_url is not None:
+            return self.public_url
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind, self.bind)  # noqa: S104 - read, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.api_port}"
 
     @property
     def spool_directory(self) -> Path:

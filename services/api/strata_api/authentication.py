@@ -20,9 +20,10 @@ from strata_core.organizations.queries import (
     organization_not_found,
     organization_of,
 )
+from strata_core.organizations.rules import require_active
 from strata_core.roles.effective import key_grants, member_grants
 from strata_core.sign_in.rules import check_entry
-from strata_datamodel.errors import DeniedError, UnauthenticatedError
+from strata_datamodel.errors import UnauthenticatedError
 
 _COOKIE = "strata_session"
 _COOKIE_LENGTH = 128
@@ -102,12 +103,7 @@ def entered(deps: ApiDeps, principal: Principal, slug_or_id: str, origin: Origin
         actor = Actor(ActorKind.USER, principal.user_id, membership.email)
         with deps.units.organization(organization.id) as uow:
             grants = member_grants(uow, principal.user_id, membership.role)
-    if organization.status != "active":
-        raise DeniedError(
-            f"the organization is {organization.status}",
-            code="organization_inactive",
-            hint="an operator of this installation can tell why",
-        )
+    require_active(organization.status)
     context = Context(
         organization_id=organization.id,
         actor=actor,

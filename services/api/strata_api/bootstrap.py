@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from strata_api.api_deps import ApiDeps
 from strata_api.app import create_app
-from strata_core.mail.links import LinkKey
+from strata_core.mail.links import LINK_KEY_PURPOSE, LinkKey
 from strata_datamodel.health import StoreHealth
 from strata_stores.factory import Stores
 from strata_stores.figures import LimiterFigures, StoreFigures
@@ -43,7 +43,7 @@ def build_api(
         rate_limiter=stores.rate_limiter,
         health_checks=lambda: [*stores.health(), *(item for check in more_health for item in check())],
         cursor_key=stores.keyring.derive("cursors"),
-        link_key=LinkKey(stores.keyring.derive("mail links")),
+        link_key=LinkKey(stores.keyring.derive(LINK_KEY_PURPOSE)),
         public_url=settings.public_url,
         address_requests_per_second=settings.address_requests_per_second,
         version=version("strata"),

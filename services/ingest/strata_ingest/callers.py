@@ -9,6 +9,7 @@ from strata_core.access.permissions import INGEST
 from strata_core.access.queries import recognise_key
 from strata_core.access.tokens import parse_token
 from strata_core.organizations.queries import organization_of
+from strata_core.organizations.rules import require_active
 from strata_core.ports.rate_limiter import Bucket
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_core.quotas.queries import quotas_in_force
@@ -16,8 +17,6 @@ from strata_core.quotas.rules import Quota, quota_bucket
 from strata_core.roles.effective import key_grants
 from strata_datamodel.errors import DeniedError, NotFoundError
 from strata_datamodel.ids import OrganizationId
-
-_ACTIVE = "active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,7 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
         raise DeniedError(
             "this key may not send telemetry", code="scope_missing", hint="use a key with the scope `ingest`"
         )
-    if organization.status != _ACTIVE:
-        raise DeniedError(f"the organization is {organization.status}", code="organization_inactive")
+    require_active(organization.status)
     of_key = quota_bucket(organization.id, Quota.INGEST_REQUESTS_OF_A_KEY, values, key.key_id)
     return Caller(
         organization_id=organization.id,

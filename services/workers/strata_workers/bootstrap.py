@@ -6,6 +6,7 @@ import socket
 from fastapi import FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from strata_core.mail.links import LINK_KEY_PURPOSE, LinkKey
 from strata_datamodel.errors import UnavailableError
 from strata_stores.factory import Stores
 from strata_stores.figures import StoreFigures
@@ -15,7 +16,6 @@ from strata_workers.service import Worker, WorkerDeps
 
 def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry | None = None) -> Worker:
     """With a registry of the caller's, who then registers the stores' figures."""
-    del settings
     if stores.system_units is None:
         raise UnavailableError("the worker needs the worker's database role", code="no_worker_role")
     own = registry or CollectorRegistry()
@@ -28,12 +28,15 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
             cache=stores.cache,
             doorbell=stores.doorbell,
             notifier=stores.notifier,
+            mailer=stores.mailer,
             secret_box=stores.secret_box,
             archive=stores.archive,
             anchor_signer=stores.anchor_signer,
             clock=stores.clock,
             ring_queue=stores.ring_queue,
             ring_key=stores.ring_key,
+            link_key=LinkKey(stores.keyring.derive(LINK_KEY_PURPOSE)),
+            public_url=settings.browser_url,
             name=f"{socket.gethostname()}-{os.getpid()}",
             registry=own,
         )

@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from rq import Queue
 
 from strata_core.idempotency.commands import purge_expired
+from strata_core.mail.links import LinkKey
 from strata_core.outbox.commands import purge_done
 from strata_core.outbox.queries import Backlog, backlog
 from strata_core.ports.anchor_signer import AnchorSigner
@@ -17,6 +18,7 @@ from strata_core.ports.archive import Archive
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.doorbell import Doorbell
+from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.secret_box import SecretBox
@@ -25,6 +27,7 @@ from strata_core.sign_in.pruning import prune_sign_in
 from strata_datamodel.health import StoreHealth
 from strata_workers.evaluator import Evaluator
 from strata_workers.loops import Loop, LoopStatus
+from strata_workers.postman import Postman
 from strata_workers.read_pruner import ReadPruner
 from strata_workers.relay import Answerer, Relay
 from strata_workers.rq_worker import DoorbellWorker
@@ -43,6 +46,7 @@ class WorkerDeps:
     cache: Cache
     doorbell: Doorbell
     notifier: Notifier
+    mailer: Mailer
     secret_box: SecretBox
     archive: Archive
     anchor_signer: AnchorSigner
@@ -50,6 +54,10 @@ class WorkerDeps:
     ring_queue: Callable[[], Queue]
     """A queue on a connection of its own: RQ blocks on it."""
     ring_key: bytes = field(repr=False)
+    link_key: LinkKey
+    """The API's: links in mails are made anew with it."""
+    public_url: str
+    """What links in mails begin with."""
     name: str = "worker"
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -58,6 +66,7 @@ class Worker:
     def __init__(self, deps: WorkerDeps) -> None:
         self._deps = deps
         self._sender = Sender(deps.units, deps.notifier, deps.secret_box, deps.registry)
+        self._postman = Postman(deps.units, deps.mailer, deps.link_key, deps.public_url, deps.registry)
         self._answerer = Answerer(deps.units, self._sender, deps.cache, deps.name, deps.registry)
         relay = Relay(deps.units, deps.doorbell, self._answerer)
         evaluator = Evaluator(deps.units, deps.metric_store)
@@ -72,6 +81,7 @@ class Worker:
             Loop("evaluator", evaluator.step, clock, pause_s=0.5),
             Loop("rule-recall", evaluator.recall, clock, pause_s=30.0),
             Loop("sender", self._sender.step, clock, pause_s=1.0),
+            Loop("postman", self._postman.step, clock, pause_s=1.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("outbox-purge", self._purge_outbox, clock, pause_s=600.0),
             Loop("idempotency-purge", self._purge_idempotency, clock, pause_s=600.0),
@@ -79,6 +89,7 @@ class Worker:
             Loop("audit-anchorer", anchorer.step, clock, pause_s=2.0),
             Loop("access-log-pruner", read_pruner.step, clock, pause_s=600.0),
             Loop("sign-in-purge", self._purge_sign_in, clock, pause_s=600.0),
+            Loop("mail-purge", self._postman.purge, clock, pause_s=600.0),
             Loop("doorbell", self._listen, clock, pause_s=1.0),
         )
         deps.registry.register(_WorkerFigures(self))
@@ -100,6 +111,7 @@ class Worker:
         for loop in self._loops:
             loop.stop()
         self._sender.close()
+        self._postman.close()
 
     def statuses(self) -> Sequence[LoopStatus]:
         return [loop.status() for loop in self._loops]

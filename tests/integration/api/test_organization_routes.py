@@ -76,6 +76,11 @@ def test_a_change_is_audited_and_told(api):
         {"name": "   "},
         {"name": 5},
         {"settings": []},
+        {"settings": {"unknown": 1}},
+        {"settings": {"theme": "pink"}},
+        {"settings": {"timezone": "Mars/Olympus"}},
+        {"settings": {"labels": {"Not a label!": "x"}}},
+        {"settings": {"labels": {"a": 5}}},
         {"settings": {"a": "\0"}},
         {"settings": {"a": "x" * 20_000}},
         {"settings": {"a": float("inf")}},
@@ -95,5 +100,5 @@ def test_what_an_organization_cannot_be_is_refused(shared_api, body):
 def test_a_suspended_organization_is_closed_to_everybody(api):
     api.database.run("UPDATE organizations SET status = 'suspended' WHERE slug = 'acme'")
     answer = api.client.get(ORG, headers=api.acme.admin)
-    assert (answer.status_code, answer.json()["code"]) == (403, "organization_inactive")
+    assert (answer.status_code, answer.json()["code"]) == (403, "organization_suspended")
     assert api.client.get("/api/v1/orgs/globex", headers=api.globex.admin).status_code == 200

@@ -47,6 +47,8 @@ PUBLIC = {
     "auth_passkey_begin",
     "auth_password_reset_ask",
     "auth_password_reset_confirm",
+    "invitations_preview",
+    "invitations_accept",
 }
 
 

@@ -14,6 +14,7 @@ from strata_core.audit.commands import record
 from strata_core.context import Actor, ActorKind, Context
 from strata_core.idempotency.commands import begin, finish
 from strata_core.idempotency.rules import KEPT_FOR, StoredReply
+from strata_core.mail.links import LinkKey
 from strata_core.outbox.commands import append, claim
 from strata_core.outbox.commands import finish as finish_event
 from strata_core.outbox.events import Event
@@ -21,6 +22,7 @@ from strata_stores.archive.object_archive import open_archive
 from strata_stores.breaker import Breaker
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 from strata_stores.null.cache import NullCache
+from strata_stores.null.mailer import MailDirectory
 from strata_stores.null.notifier import NullNotifier
 from strata_stores.redis.doorbell import RqDoorbell
 from strata_stores.secrets.box import AesGcmSecretBox
@@ -51,6 +53,9 @@ def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[W
         clock=shifted_clock,
         ring_queue=bell.worker_queue,
         ring_key=RING_KEY,
+        mailer=MailDirectory(tmp_path / "mail", "strata@sender.test"),
+        link_key=LinkKey(b"l" * 32),
+        public_url="http://127.0.0.1:8400",
     )
     worker = Worker(deps)
     yield worker

@@ -17,6 +17,8 @@ from strata_core.access.tokens import DEFAULT_ENVIRONMENT
 from strata_core.audit.commands import record
 from strata_core.context import Context
 from strata_core.new_ids import new_id
+from strata_core.organizations.queries import organization_statuses
+from strata_core.organizations.rules import require_somewhere_to_go
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import ConflictError, InvalidError, LimitError, Problem
 from strata_datamodel.ids import ApiKeyId, OrganizationId, ServiceAccountId, SessionId, UserId
@@ -150,7 +152,9 @@ def start_session(
     confined_to: OrganizationId | None = None,
 ) -> NewSession:
     """In the person's unit, after they proved who they are. Always a new token: one that somebody planted in the
-    browser before signing in is worth nothing; `replaces` is the hash of the one that the browser held, which ends."""
+    browser before signing in is worth nothing; `replaces` is the hash of the one that the browser held, which ends.
+    Raises DeniedError when every organization of the person is closed."""
+    require_somewhere_to_go(organization_statuses(uow, user_id))
     now = uow.now()
     token = secrets.token_urlsafe(_SESSION_BYTES)
     session_id = SessionId(new_id(uow))

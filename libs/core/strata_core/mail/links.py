@@ -4,9 +4,11 @@ import base64
 import hashlib
 import hmac
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
-TOKEN_LENGTH = 43
+TOKEN_LENGTH: Final = 43
+LINK_KEY_PURPOSE: Final = "mail links"
 
 
 @dataclass(frozen=True, slots=True)

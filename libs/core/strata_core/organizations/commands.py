@@ -15,6 +15,7 @@ from strata_core.context import Actor, Context
 from strata_core.new_ids import new_id
 from strata_core.organizations.queries import Organization, organization_of
 from strata_core.organizations.rules import check_name, check_slug
+from strata_core.organizations.settings import check_settings
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -105,7 +106,7 @@ def change_organization(ctx: Context, uow: UnitOfWork, changes: OrganizationChan
         for name, value in {
             "name": None if changes.name is None else check_name(changes.name),
             "billing_reference": changes.billing_reference,
-            "settings": changes.settings,
+            "settings": None if changes.settings is None else check_settings(changes.settings),
         }.items()
         if value is not None and value != getattr(before, name)
     }

@@ -78,6 +78,24 @@ def memberships_after(uow: UnitOfWork, user_id: UserId, after: UUID | None, limi
     ]
 
 
+def organization_statuses(uow: UnitOfWork, user_id: UserId) -> list[str]:
+    """In a person's unit: of the organizations they belong to."""
+    statement = (
+        select(organizations.c.status)
+        .join(memberships, memberships.c.organization_id == organizations.c.id)
+        .where(memberships.c.user_id == user_id)
+    )
+    return [str(status) for status in uow.execute(statement).scalars()]
+
+
+def organizations_after(uow: UnitOfWork, after: str | None, limit: int) -> Sequence[Organization]:
+    """In a system-wide unit: all there are, by slug."""
+    statement = select(organizations).order_by(organizations.c.slug).limit(limit)
+    if after is not None:
+        statement = statement.where(organizations.c.slug > after)
+    return [organization_from(row) for row in uow.execute(statement)]
+
+
 def organization_from(row: Row[tuple[object, ...]]) -> Organization:
     return Organization(
         id=OrganizationId(row.id),

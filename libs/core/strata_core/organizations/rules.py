@@ -1,11 +1,28 @@
 """Pure decisions about organizations."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from strata_datamodel.errors import InvalidError, Problem
+from strata_datamodel.errors import DeniedError, InvalidError, Problem
 from strata_datamodel.limits import NAME_LENGTH, SLUG_LENGTH
+
+ACTIVE: Final = "active"
+SUSPENDED: Final = "suspended"
+DELETING: Final = "deleting"
+_CLOSED: Final = {
+    SUSPENDED: (
+        "organization_suspended",
+        "the organization is suspended: nobody can read or send until it is resumed",
+        "whoever runs this installation can tell why, and resume it",
+    ),
+    DELETING: (
+        "organization_deleting",
+        "the organization is being deleted",
+        "it cannot be used any more; ask whoever runs this installation if that is a mistake",
+    ),
+}
 
 _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", re.ASCII)
 # They would read as a route or as the platform itself.
@@ -49,3 +66,19 @@ def as_id(slug_or_id: str) -> UUID | None:
         return UUID(slug_or_id)
     except ValueError:
         return None
+
+
+def require_active(status: str) -> None:
+    """Raises DeniedError (codes `organization_suspended`, `organization_deleting`). For people, programs and agents
+    alike; what they sent before is kept."""
+    if status != ACTIVE:
+        code, detail, hint = _CLOSED[status]
+        raise DeniedError(detail, code=code, hint=hint)
+
+
+def require_somewhere_to_go(statuses: Iterable[str]) -> None:
+    """For signing in: raises as `require_active` does when every organization of a person is closed. Somebody who
+    belongs to none may sign in, to accept an invitation."""
+    known = sorted(statuses)
+    if known and ACTIVE not in known:
+        require_active(SUSPENDED if SUSPENDED in known else DELETING)

@@ -40,6 +40,11 @@ class UnitOfWork(Protocol):
         nothing may depend on it but speed."""
         ...
 
+    def within(self, organization_id: OrganizationId) -> AbstractContextManager["UnitOfWork"]:
+        """The same transaction, seeing this organization's rows too while the block lasts: for what a person does that
+        their organizations have to know of. After an error in it the transaction can only be rolled back."""
+        ...
+
 
 class UnitsOfWork(Protocol):
     """Opens units. Leaving the block commits, an exception rolls back and is raised on. Only edges call this."""

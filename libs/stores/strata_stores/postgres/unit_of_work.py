@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -28,6 +28,9 @@ SELECT transaction_timestamp(),
     set_config('app.system', %(system)s, true),
     set_config('app.clock_offset', %(clock_offset)s, true)
 """
+
+
+_BIND_ORGANIZATION: Final = "SELECT set_config('app.organization_id', %(organization_id)s, true)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,18 @@ class _Unit:
 
     def after_commit(self, action: Callable[[], None]) -> None:
         self.actions.append(action)
+
+    @contextmanager
+    def within(self, organization_id: OrganizationId) -> Iterator[UnitOfWork]:
+        inner = _Unit(self._connection, replace(self._scope, organization_id=organization_id), self._now)
+        inner.actions = self.actions
+        self._bind(organization_id)
+        yield inner
+        self._bind(self._scope.organization_id)
+
+    def _bind(self, organization_id: OrganizationId | None) -> None:
+        bound = {"organization_id": str(organization_id or "")}
+        mapped(lambda: self._connection.exec_driver_sql(_BIND_ORGANIZATION, bound))
 
 
 class _Transactions:

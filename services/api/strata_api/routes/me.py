@@ -3,20 +3,27 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field, SecretStr
 
 from strata_api.deps import Caller, signed_in
+from strata_api.etags import check_if_match, etag
 from strata_api.paging import Paged
+from strata_api.personal import confirmed_person, person_of
 from strata_api.routes.organizations import OrganizationOut
-from strata_api.schemas import Instant, Page, Shown
+from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.access.grants import Grant, everywhere, somewhere
-from strata_core.access.queries import KeyIdentity, user_of
+from strata_core.access.queries import KeyIdentity
+from strata_core.mail.links import TOKEN_LENGTH
+from strata_core.members.commands import leave_organization
 from strata_core.organizations.queries import Organization, memberships_after, organization_of
+from strata_core.people.commands import ask_for_email_change, change_profile, confirm_email_change
+from strata_core.people.person import Person
+from strata_core.people.queries import Profile, profile_of
 from strata_core.roles.effective import key_grants, member_grants
 from strata_core.roles.rules import documents_of
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.limits import PAGE_SIZE_MAX
+from strata_datamodel.limits import EMAIL_LENGTH, NAME_LENGTH, PAGE_SIZE_MAX, URL_LENGTH
 
 router = APIRouter(prefix="/api/v1", tags=["auth"])
 
@@ -24,10 +31,29 @@ router = APIRouter(prefix="/api/v1", tags=["auth"])
 class UserOut(Shown):
     id: UUID
     email: str
+    email_verified_at: Instant | None
     name: str
     avatar_url: str | None
     plan: str
     last_login_at: Instant | None
+    login_count: int
+    created_at: Instant
+    version: int
+
+
+class UserPatch(Sent):
+    """A field left out stays as it is; null takes the picture away."""
+
+    name: Text = Field("", max_length=NAME_LENGTH)
+    avatar_url: Text | None = Field(None, max_length=URL_LENGTH)
+
+
+class EmailChange(Sent):
+    email: Text = Field(max_length=EMAIL_LENGTH)
+
+
+class EmailConfirmation(Sent):
+    token: SecretStr = Field(max_length=TOKEN_LENGTH, description="What stands behind `#token=` in the mail's link.")
 
 
 class MyKey(BaseModel):
@@ -60,7 +86,7 @@ class Me(BaseModel):
 
 
 @router.get("/me", operation_id="me_get", summary="Whom the credential names, and what they may do where")
-def get_me(caller: Annotated[Caller, signed_in()]) -> Me:
+def get_me(caller: Annotated[Caller, signed_in()], response: Response) -> Me:
     principal, units = caller.principal, caller.deps.units
     if isinstance(principal, KeyIdentity):
         with units.organization(principal.organization_id) as uow:
@@ -74,14 +100,67 @@ def get_me(caller: Annotated[Caller, signed_in()]) -> Me:
         )
         return Me(kind="api_key", api_key=key, organizations=[_mine(mine, None, grants)])
     with units.person(principal.user_id) as uow:
-        user = user_of(uow, principal.user_id)
+        user = profile_of(uow, principal.user_id)
         memberships = memberships_after(uow, principal.user_id, None, PAGE_SIZE_MAX)
+    response.headers["etag"] = etag(user.id, user.version)
     organizations = []
     for each in memberships:
         with units.organization(each.organization.id) as uow:
             grants = member_grants(uow, principal.user_id, each.role)
         organizations.append(_mine(each.organization, each.role, grants))
     return Me(kind="user", user=UserOut.model_validate(user), organizations=organizations)
+
+
+@router.patch("/me", operation_id="me_update", summary="Change your name or picture")
+def patch_me(caller: Annotated[Caller, signed_in()], body: UserPatch, request: Request, response: Response) -> UserOut:
+    person = _person(caller)
+    with caller.deps.units.person(person.user_id) as uow:
+        current = profile_of(uow, person.user_id, lock=True)
+        check_if_match(request.headers, etag(current.id, current.version))
+        changed = change_profile(person, uow, body.model_dump(exclude_unset=True))
+    return _user(changed, response)
+
+
+@router.post(
+    "/me/email",
+    operation_id="me_change_email",
+    summary="Ask for another address: a link goes to it",
+    status_code=202,
+    response_model=None,
+)
+def post_email(caller: Annotated[Caller, signed_in()], body: EmailChange) -> Response:
+    """Nothing changes before the link is followed. The answer does not tell whether the address has an account."""
+    confirmed_person(caller)
+    person, deps = _person(caller), caller.deps
+    with deps.units.person(person.user_id) as uow:
+        ask_for_email_change(person, uow, deps.link_key, body.email)
+    return Response(status_code=202)
+
+
+@router.post("/me/email/confirm", operation_id="me_confirm_email", summary="Confirm another address by its link")
+def post_email_confirmation(
+    caller: Annotated[Caller, signed_in()], body: EmailConfirmation, response: Response
+) -> UserOut:
+    person, deps = _person(caller), caller.deps
+    with deps.units.person(person.user_id) as uow:
+        changed = confirm_email_change(person, uow, deps.link_key, body.token.get_secret_value())
+    return _user(changed, response)
+
+
+@router.delete(
+    "/me/organizations/{organization_id}",
+    operation_id="me_leave_organization",
+    summary="Leave an organization",
+    status_code=204,
+)
+def leave(caller: Annotated[Caller, signed_in()], organization_id: UUID) -> None:
+    """The last owner cannot."""
+    person = _person(caller)
+    with caller.deps.units.person(person.user_id) as uow:
+        profile = profile_of(uow, person.user_id)
+        ctx = person.context(OrganizationId(organization_id), profile.email)
+        with uow.within(ctx.organization_id) as bound:
+            leave_organization(ctx, bound, person.user_id)
 
 
 @router.get("/orgs", operation_id="orgs_list", summary="The organizations you belong to", tags=["organizations"])
@@ -109,3 +188,13 @@ def _mine(organization: Organization, role: str | None, grants: frozenset[Grant]
         permissions=sorted(everywhere(grants)),
         scoped_permissions=[ScopedPermission.model_validate(each) for each in documents_of(somewhere(grants))],
     )
+
+
+def _person(caller: Caller) -> Person:
+    identity = person_of(caller)
+    return Person(identity.user_id, caller.origin.request_id, caller.origin.remote_addr)
+
+
+def _user(changed: Profile, response: Response) -> UserOut:
+    response.headers["etag"] = etag(changed.id, changed.version)
+    return UserOut.model_validate(changed)

@@ -4,12 +4,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag, is_unchanged
 from strata_api.schemas import Document, Instant, Sent, Shown, Text
 from strata_core.organizations.commands import OrganizationChanges, change_organization, locked_organization
+from strata_core.organizations.settings import SCHEMA
 from strata_datamodel.limits import NAME_LENGTH
 
 router = APIRouter(prefix="/api/v1/orgs/{org}", tags=["organizations"])
@@ -32,7 +33,7 @@ class OrganizationPatch(Sent):
 
     name: Text | None = Field(None, min_length=1, max_length=NAME_LENGTH)
     billing_reference: Text | None = Field(None, max_length=NAME_LENGTH)
-    settings: Document | None = None
+    settings: Annotated[Document, WithJsonSchema({**SCHEMA, "title": "Settings"})] | None = None
 
 
 @router.get(

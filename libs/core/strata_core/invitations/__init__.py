@@ -1,0 +1,1 @@
+"""How people come to belong to an organization: asked by mail, and by their own will."""
