@@ -1,6 +1,7 @@
 """Evaluates due rules: claims them, asks the metric store, applies each answer in its own transaction."""
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter
 
 from strata_core.alerting.evaluation import apply_answer, apply_failure, claim_due_rules, query_of, recall_rules
 from strata_core.context import Actor, ActorKind, Context
@@ -16,9 +17,12 @@ EVALUATOR = Actor(ActorKind.SYSTEM, None, "evaluator")
 
 
 class Evaluator:
-    def __init__(self, units: SystemUnitsOfWork, metric_store: MetricStore) -> None:
+    def __init__(self, units: SystemUnitsOfWork, metric_store: MetricStore, registry: CollectorRegistry) -> None:
         self._units = units
         self._metric_store = metric_store
+        self._evaluations = Counter(
+            "strata_rule_evaluations", "Evaluations of alert rules, by result.", ["result"], registry=registry
+        )
 
     def step(self) -> int:
         """One pass over what is due. Returns how many rules were evaluated."""
@@ -43,6 +47,7 @@ class Evaluator:
         except UnavailableError:
             raise
         except Exception as error:
+            self._evaluations.labels("failed").inc()
             log.exception("evaluation_failed", organization_id=str(due.organization_id), rule=str(due.rule.rule_id))
             self._tell_failure(due, f"internal error: {type(error).__name__}")
 
@@ -68,6 +73,7 @@ class Evaluator:
         )
         with self._units.organization(organization_id) as uow:
             done = apply_failure(ctx, uow, due, failure) if answer is None else apply_answer(ctx, uow, due, answer)
+        self._evaluations.labels(done.result).inc()
         if done.opened or done.resolved or failure:
             log.info(
                 "rule_evaluated",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from factories.point_batches import SECOND, batch_of, point
 from fixtures.relational import Database, TwoOrganizations
@@ -54,6 +55,7 @@ class Watch:
     flaky: FlakyStore
     evaluator: Evaluator
     database: Database
+    registry: CollectorRegistry
 
     def rule(self, **changes) -> RuleId:
         with self.units.organization(self.ctx.organization_id) as uow:
@@ -97,10 +99,12 @@ def draft(measurement: str = "cpu", **changes) -> RuleDraft:
 def watch(tmp_path, system_units, shifted_clock, database, two_organizations: TwoOrganizations) -> Iterator[Watch]:
     store = DuckDbMetricStore(tmp_path, shifted_clock)
     store.prepare()
-    flaky = FlakyStore(store)
+    flaky, registry = FlakyStore(store), CollectorRegistry()
     actor = Actor(ActorKind.USER, None, "ana@acme.test")
     ctx = Context(two_organizations.first, actor, PERMISSIONS, "test")
-    yield Watch(ctx, system_units, shifted_clock, store, flaky, Evaluator(system_units, flaky), database)
+    yield Watch(
+        ctx, system_units, shifted_clock, store, flaky, Evaluator(system_units, flaky, registry), database, registry
+    )
     store.close()
 
 
@@ -279,6 +283,7 @@ def test_a_rule_that_meets_a_bug_keeps_no_other_waiting_and_says_so(watch):
     assert len(watch.alerts()) == 1
     (rule,) = watch.database.rows("SELECT * FROM alert_rules WHERE name = 'first in line'")
     assert (rule["last_result"], rule["last_error"]) == ("error", "internal error: LookupError")
+    assert watch.registry.get_sample_value("strata_rule_evaluations_total", {"result": "failed"}) == 1
 
 
 def test_a_daily_rule_whose_worker_died_is_due_again_within_a_minute(watch):
