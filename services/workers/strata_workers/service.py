@@ -69,7 +69,7 @@ class Worker:
         self._postman = Postman(deps.units, deps.mailer, deps.link_key, deps.public_url, deps.registry)
         self._answerer = Answerer(deps.units, self._sender, deps.cache, deps.name, deps.registry)
         relay = Relay(deps.units, deps.doorbell, self._answerer)
-        evaluator = Evaluator(deps.units, deps.metric_store)
+        evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
         sealer = Sealer(deps.units)
