@@ -41,6 +41,28 @@ def test_every_problem_is_named_at_once_and_no_value_is_repeated(monkeypatch):
     assert "c2hvcnQ" not in repr(raised.value.problems)
 
 
+def test_a_mail_server_is_checked_at_the_start(monkeypatch):
+    monkeypatch.setenv("STRATA_SMTP_URL", "imap://u:hunter2@mail.test")
+    monkeypatch.setenv("STRATA_MAIL_FROM", "nobody")
+    with pytest.raises(BadSettingsError) as raised:
+        load_settings()
+    assert {problem.where for problem in raised.value.problems} == {"STRATA_SMTP_URL", "STRATA_MAIL_FROM"}
+    assert "hunter2" not in repr(raised.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:8400"),
+        ({"bind": "0.0.0.0", "api_port": 9000}, "http://127.0.0.1:9000"),
+        ({"bind": "::1"}, "http://[::1]:8400"),
+        ({"public_url": "https://strata.test"}, "https://strata.test"),
+    ],
+)
+def test_links_in_mails_begin_where_browsers_reach_the_api(given, url):
+    assert load_settings(**given).browser_url == url
+
+
 def test_a_secret_may_come_from_a_file(monkeypatch, tmp_path):
     path = tmp_path / "key"
     path.write_text(KEY + "\n", encoding="utf-8")

@@ -31,6 +31,10 @@ audit_commands = typer.Typer(name="audit", help="The audit log's hash chains.", 
 app.add_typer(audit_commands)
 quota_commands = typer.Typer(name="quotas", help="What an organization may do a second.", no_args_is_help=True)
 app.add_typer(quota_commands)
+org_commands = typer.Typer(name="orgs", help="All organizations, for an operator.", no_args_is_help=True)
+app.add_typer(org_commands)
+import_commands = typer.Typer(name="import", help="Take over what older systems hold.", no_args_is_help=True)
+app.add_typer(import_commands)
 
 WORKER_PROBE_PORT: Final = 8402
 DataDir = Annotated[Path | None, typer.Option(help="Where embedded stores keep their data.", show_default="per user")]
@@ -261,6 +265,67 @@ def audit_public_key(data_dir: DataDir = None, json: Json = False) -> None:  # n
     from strata_cli import audit
 
     audit.run_public_key(load_settings(data_dir=data_dir), as_json=json)
+
+
+OrgArgument = Annotated[str, typer.Argument(metavar="ORG", help="Slug or id of the organization.")]
+Reason = Annotated[str, typer.Option(help="Kept in the organization's audit log.")]
+
+
+@org_commands.command("list")
+def orgs_list(data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """All organizations, by slug."""
+    from strata_cli import organizations
+
+    organizations.run_list(load_settings(data_dir=data_dir), as_json=json)
+
+
+@org_commands.command("suspend")
+def orgs_suspend(org: OrgArgument, reason: Reason, data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """Close an organization to people, programs and agents, within seconds. What it holds is kept."""
+    from strata_cli import organizations
+
+    organizations.run_suspend(load_settings(data_dir=data_dir), org, reason=reason, as_json=json)
+
+
+@org_commands.command("resume")
+def orgs_resume(org: OrgArgument, reason: Reason = "", data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """Open a suspended organization again."""
+    from strata_cli import organizations
+
+    organizations.run_resume(load_settings(data_dir=data_dir), org, reason=reason, as_json=json)
+
+
+@org_commands.command("plan")
+def orgs_plan(
+    org: OrgArgument,
+    plan: Annotated[str, typer.Argument(help="Name of the plan, as `free`.")],
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Set the plan an organization is on."""
+    from strata_cli import organizations
+
+    organizations.run_plan(load_settings(data_dir=data_dir), org, plan, as_json=json)
+
+
+@import_commands.command("users")
+def import_users(
+    file: Annotated[Path, typer.Argument(help="A .csv with a header, or a .jsonl; `id` and `email` are needed.")],
+    org: Org,
+    source: Annotated[str, typer.Option(help="Name of the old system; its ids are kept under it.")] = "legacy",
+    role: Annotated[str, typer.Option(help="Role of those whose row names none.")] = "read_only",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,  # noqa: FBT002
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Make the users of an older system members. Safe to repeat; rows that cannot be taken are named by line."""
+    from strata_cli import importing
+
+    settings = load_settings(data_dir=data_dir)
+    code = importing.run_import_users(
+        settings, file, org=org, source=source, role=role, is_dry_run=dry_run, as_json=json
+    )
+    raise typer.Exit(code)
 
 
 def _password(*, from_stdin: bool) -> str:

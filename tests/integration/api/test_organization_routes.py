@@ -3,6 +3,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fixtures.api import PASSWORD
+from strata_core.access.permissions import PERMISSIONS
+from strata_core.context import Actor, ActorKind, Context
+from strata_core.organizations.operating import resume_organization, suspend_organization
+from strata_datamodel.errors import ConflictError, DeniedError
+
 ORG = "/api/v1/orgs/acme"
 
 
@@ -102,3 +108,37 @@ def test_a_suspended_organization_is_closed_to_everybody(api):
     answer = api.client.get(ORG, headers=api.acme.admin)
     assert (answer.status_code, answer.json()["code"]) == (403, "organization_suspended")
     assert api.client.get("/api/v1/orgs/globex", headers=api.globex.admin).status_code == 200
+
+
+def test_signing_in_says_that_every_organization_of_a_person_is_closed(api):
+    login = {"email": api.acme.owner_email, "password": PASSWORD}
+    api.database.run("UPDATE organizations SET status = 'suspended' WHERE slug = 'acme'")
+    with api.visitor() as visitor:
+        refused = visitor.post("/api/v1/auth/login", json=login)
+        assert (refused.status_code, refused.json()["code"]) == (403, "organization_suspended")
+        assert not visitor.cookies
+        theirs = {"email": api.globex.owner_email, "password": PASSWORD}
+        assert visitor.post("/api/v1/auth/login", json=theirs).status_code == 200
+        api.database.run("UPDATE organizations SET status = 'active' WHERE slug = 'acme'")
+        assert visitor.post("/api/v1/auth/login", json=login).status_code == 200
+
+
+def test_an_operator_suspends_and_resumes_and_nobody_else(api):
+    ctx = Context(api.acme.organization_id, Actor(ActorKind.SYSTEM, None, "operator"), PERMISSIONS, "test")
+    somebody = Context(api.acme.organization_id, Actor(ActorKind.USER, api.acme.owner_id, "o"), PERMISSIONS, "test")
+    units = api.acme.system_units
+    with pytest.raises(DeniedError), units.organization(api.acme.organization_id) as uow:
+        suspend_organization(somebody, uow, reason="")
+    with units.organization(api.acme.organization_id) as uow:
+        assert suspend_organization(ctx, uow, reason="unpaid").status == "suspended"
+        assert suspend_organization(ctx, uow, reason="again").status == "suspended"
+    with units.organization(api.acme.organization_id) as uow:
+        assert resume_organization(ctx, uow).status == "active"
+    audit = api.database.rows("SELECT after FROM audit_log WHERE action = 'organization.status_changed' ORDER BY id")
+    assert [row["after"] for row in audit] == [
+        {"status": "suspended", "reason": "unpaid"},
+        {"status": "active", "reason": ""},
+    ]
+    api.database.run("UPDATE organizations SET status = 'deleting' WHERE slug = 'acme'")
+    with pytest.raises(ConflictError), units.organization(api.acme.organization_id) as uow:
+        resume_organization(ctx, uow)
