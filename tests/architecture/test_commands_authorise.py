@@ -15,6 +15,8 @@ DECIDED_ELSEWHERE = {
     "idempotency.finish": "of a request that its command judges",
     "idempotency.forget": "of a request that its command judges",
     "idempotency.principal_of": "only names who asks",
+    "invitations.finish_invitation": "of somebody who holds the invitation's token",
+    "members.leave_organization": "anybody may leave; the person's own unit says who they are",
     "notifying.plan_notifications": "the event's handler's own",
 }
 

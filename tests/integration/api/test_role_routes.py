@@ -315,6 +315,15 @@ def test_a_member_with_assigned_roles_only_has_just_those(api):
         assert scoped == [permission("hosts:read", **PAYMENTS)]
 
 
+def test_a_member_is_made_one_of_assigned_roles_only(api):
+    email = api.acme.member("developer", api.hasher)
+    (listed,) = [each for each in get(api, "/members", api.acme.admin)["items"] if each["email"] == email]
+    url, headers = f"{api.acme.path}/members/{listed['id']}", {**api.acme.admin, "if-match": "*"}
+    assert api.client.patch(url, json={"role": "custom"}, headers=headers).status_code == 200
+    told = explained(api, f"subject=user:{listed['user_id']}&permission=hosts:read")
+    assert told["missing"] == ["no role of the member holds hosts:read"]
+
+
 def test_an_explanation_names_the_way_and_what_is_missing(shared_api):
     upper = a_role(shared_api, permission("hosts:write", **PAYMENTS))
     account = an_account(shared_api, a_role(shared_api, parent=upper))

@@ -15,6 +15,10 @@ class Role(StrEnum):
     READ_ONLY = "read_only"
 
 
+ASSIGNED_ONLY: Final = "custom"
+"""Stands as the role of a membership that holds nothing but what is assigned."""
+
+
 class Scope(StrEnum):
     """Named bundles for keys. A key may also carry single permissions as scopes."""
 
@@ -66,7 +70,8 @@ SCOPE_PERMISSIONS: Final[Mapping[Scope, frozenset[str]]] = {
 
 
 def role_permissions(role: str) -> frozenset[str]:
-    return ROLE_PERMISSIONS[Role(role)]
+    """Of what a membership names."""
+    return frozenset() if role == ASSIGNED_ONLY else ROLE_PERMISSIONS[Role(role)]
 
 
 def scope_permissions(scopes: Iterable[str]) -> frozenset[str]:

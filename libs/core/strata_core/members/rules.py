@@ -1,6 +1,6 @@
 """Pure decisions about members, each with its reason."""
 
-from strata_core.access.permissions import Role, role_permissions
+from strata_core.access.permissions import ASSIGNED_ONLY, Role, role_permissions
 from strata_core.access.rules import require_grantable
 from strata_core.context import Context
 from strata_datamodel.errors import ConflictError, InvalidError, Problem
@@ -8,9 +8,11 @@ from strata_datamodel.errors import ConflictError, InvalidError, Problem
 
 def check_role(role: str) -> str:
     """Raises InvalidError (code `bad_role`)."""
-    if role not in set(Role):
+    if role not in {*Role, ASSIGNED_ONLY}:
         raise InvalidError(
-            "there is no such role", code="bad_role", problems=[Problem("/role", f"one of {', '.join(Role)}")]
+            "there is no such role",
+            code="bad_role",
+            problems=[Problem("/role", f"one of {', '.join(Role)}, {ASSIGNED_ONLY}")],
         )
     return role
 

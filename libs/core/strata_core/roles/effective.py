@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from strata_core.access.grants import Grant, is_known, narrowed, unscoped
-from strata_core.access.permissions import Role
+from strata_core.access.permissions import ASSIGNED_ONLY, Role
 from strata_core.access.queries import KeyIdentity
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.roles.role_rows import key_from, roles_with_ancestors
-from strata_core.roles.rules import ASSIGNED_ONLY, BUILT_IN, RoleKey, RoleNode, line_of
+from strata_core.roles.rules import BUILT_IN, RoleKey, RoleNode, line_of
 from strata_datamodel.ids import ServiceAccountId, TeamId, UserId
 from strata_datamodel.tables.roles import role_assignments
 from strata_datamodel.tables.teams import team_members, teams

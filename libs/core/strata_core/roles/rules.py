@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from strata_core.access.grants import SCOPABLE, Grant, is_known, scope_of, unscoped
-from strata_core.access.permissions import PERMISSIONS, ROLE_PERMISSIONS, Role
+from strata_core.access.permissions import ASSIGNED_ONLY, PERMISSIONS, ROLE_PERMISSIONS, Role
 from strata_datamodel.errors import ConflictError, DeniedError, InvalidError, NotFoundError, Problem
 from strata_datamodel.ids import RoleId
 from strata_datamodel.limits import (
@@ -20,9 +20,6 @@ from strata_datamodel.limits import (
 
 RoleKey = Role | RoleId
 """A built-in role by its name, or one of the organization's own by its id."""
-
-ASSIGNED_ONLY: Final = "custom"
-"""Stands as the role of a membership that holds nothing but what is assigned."""
 
 
 @dataclass(frozen=True, slots=True)
