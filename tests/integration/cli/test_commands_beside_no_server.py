@@ -46,7 +46,7 @@ def test_an_organization_is_made_looked_at_and_given_a_key(settings, capsys):
         run_init(settings, slug=slug, name=slug, email=f"ana@{slug}.test", password="correct horse", as_json=True)
     made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [document["org"]["slug"] for document in made] == ["acme", "globex"]
-    run_create(settings, "acme", name="agents", scopes=["ingest"], days=30, as_json=True)
+    run_create(settings, "acme", name="agents", scopes=["ingest"], days=30, networks=[], as_json=True)
     assert printed(capsys)["token"].startswith("strata_live_")
     run_list(settings, "acme", as_json=True)
     assert sorted(key["name"] for key in printed(capsys)) == ["admin", "agents", "ingest"]
