@@ -11,10 +11,27 @@ from bench.figures import Row, RowResult
 from bench.harness import Plan
 from bench.machine import machine_facts
 from bench.report import facts, save, table
-from bench.rows import allocator, ingest_bulk, ingest_line_protocol, ingest_steps
+from bench.rows import (
+    allocator,
+    authenticated_get,
+    hot_list,
+    ingest_auth,
+    ingest_bulk,
+    ingest_line_protocol,
+    ingest_steps,
+)
 
 ROWS: Final[dict[str, Row]] = {
-    row.name: row for row in (ingest_line_protocol.ROW, ingest_bulk.ROW, ingest_steps.ROW, allocator.ROW)
+    row.name: row
+    for row in (
+        ingest_line_protocol.ROW,
+        ingest_bulk.ROW,
+        ingest_steps.ROW,
+        ingest_auth.ROW,
+        authenticated_get.ROW,
+        hot_list.ROW,
+        allocator.ROW,
+    )
 }
 _REPEATS: Final = 5
 _QUICK_SCALE: Final = 0.2

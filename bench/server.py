@@ -53,13 +53,14 @@ class Cpu:
 class Server:
     """Made by `fresh_server`. Everything it says comes over HTTP or from the process table."""
 
-    def __init__(self, pid: int, api_port: int, ingest_port: int, tenant: dict[str, Any]) -> None:
+    def __init__(self, pid: int, data_dir: Path, api_port: int, ingest_port: int, tenant: dict[str, Any]) -> None:
         self._process = psutil.Process(pid)
-        self._api_port = api_port
+        self.data_dir = data_dir
+        self.api_port = api_port
         self.ingest_port = ingest_port
         self.ingest_key: str = tenant["keys"]["ingest"]
-        self._admin_key: str = tenant["keys"]["admin"]
-        self._slug: str = tenant["org"]["slug"]
+        self.admin_key: str = tenant["keys"]["admin"]
+        self.slug: str = tenant["org"]["slug"]
 
     def cpu(self) -> Cpu:
         own = self._process.cpu_times()
@@ -78,9 +79,9 @@ class Server:
     def ask(self, path: str, question: dict[str, object]) -> dict[str, Any]:
         """A question to the organization's API."""
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._api_port}/api/v1/orgs/{self._slug}/{path}",
+            f"http://127.0.0.1:{self.api_port}/api/v1/orgs/{self.slug}/{path}",
             data=json.dumps(question).encode(),
-            headers={"Authorization": f"Bearer {self._admin_key}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self.admin_key}", "Content-Type": "application/json"},
         )
         try:
             with _OPENER.open(request, timeout=_CALL_S) as response:
@@ -123,7 +124,7 @@ def fresh_server(cores: Cores, *, is_tuned: bool = True) -> Iterator[Server]:
             _wait_until_ready(process, (api_port, ingest_port))
             with on_core(cores.load):
                 tenant = _organization(environment)
-            yield Server(process.pid, api_port, ingest_port, tenant)
+            yield Server(process.pid, directory / "data", api_port, ingest_port, tenant)
         finally:
             _stop(process)
     except BenchError as error:

@@ -64,7 +64,7 @@ class AuthCache:
 
     async def caller(self, token: str) -> Caller:
         """Raises UnauthenticatedError, DeniedError, or UnavailableError when nobody can tell."""
-        digest = hashlib.sha256(token.encode()).digest()
+        digest = _digest(token)
         entry = self._entries.get(digest)
         if entry is not None and self._clock.monotonic_s() < entry.until_s:
             self._entries.move_to_end(digest)
@@ -72,6 +72,10 @@ class AuthCache:
             return self._told(entry)
         parse_token(token)  # what no key looks like is never asked for
         return await self._ask(digest, token, entry)
+
+    def remember(self, token: str, caller: Caller) -> None:
+        """As if it had been asked for just now."""
+        self._remember(_digest(token), caller, self._fresh_s)
 
     async def _ask(self, digest: bytes, token: str, entry: _Entry | None) -> Caller:
         flight = self._flights.get(digest)
@@ -130,3 +134,7 @@ class AuthCache:
         if outcome.expires_at is not None and outcome.expires_at <= self._clock.now():
             raise UnauthenticatedError("the API key has expired", code="token_expired", hint="rotate it")
         return outcome
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

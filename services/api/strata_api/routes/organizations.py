@@ -43,7 +43,7 @@ class OrganizationPatch(Sent):
     responses={304: {"description": "If-None-Match names the current version"}},
     response_model=OrganizationOut,
 )
-def get_organization(
+async def get_organization(
     access: Annotated[Access, requires("organization:read")], request: Request, response: Response
 ) -> object:
     tag = etag(access.organization.id, access.organization.version)
