@@ -21,13 +21,12 @@ from strata_datamodel.limits import (
     POINTS_PER_REQUEST,
     REPORTED_REJECTIONS,
 )
-from strata_datamodel.metrics import FieldClass, PointBatch, SeriesKey, Tags
+from strata_datamodel.metrics import FieldClass, PointBatch, SeriesKey
 from strata_datamodel.spooling import Envelope, SpoolPosition
+from strata_wire.known_series import KnownSeries, ReadKey
 from strata_wire.line_grammar import (
     LineError,
     Sections,
-    parse_field_name,
-    parse_key,
     parse_timestamp,
     parse_value,
     scan_line,
@@ -81,10 +80,9 @@ class _TimeError(LineError):
 
 @dataclass(slots=True)
 class _Interned:
-    """A series key as sent. Its tags are parsed once a body, each of its fields is looked up by raw name."""
+    """A series key as sent, and which series of the body its fields are, by raw name."""
 
-    measurement: str
-    tags: Tags
+    key: ReadKey
     numbers: dict[bytes, int] = field(default_factory=dict)
     strings: dict[bytes, int] = field(default_factory=dict)
     booleans: dict[bytes, int] = field(default_factory=dict)
@@ -103,13 +101,16 @@ class _Line(NamedTuple):
     sections: Sections | LineError
 
 
-def parse_lines(body: bytes, envelope: Envelope, source: SpoolPosition | None = None) -> ParsedLines:
-    """Raises TooLargeError for a body with more lines or points than a request may carry."""
+def parse_lines(
+    body: bytes, envelope: Envelope, source: SpoolPosition | None = None, known: KnownSeries | None = None
+) -> ParsedLines:
+    """Raises TooLargeError for a body with more lines or points than a request may carry. The points are the same
+    whatever is `known`; series that are known are those very objects."""
     if body.count(b"\n") > LINES_PER_REQUEST:
         raise TooLargeError(
             f"the body has more than {LINES_PER_REQUEST} lines", code="lines_per_request", hint="send smaller batches"
         )
-    columns = _Columns(envelope)
+    columns = _Columns(envelope, KnownSeries() if known is None else known)
     rejected: list[RejectedLine] = []
     faults: dict[Fault, int] = {}
     accepted = 0
@@ -165,7 +166,8 @@ def _plain_sections(line: bytes) -> Sections | LineError | None:
 
 
 class _Columns:
-    def __init__(self, envelope: Envelope) -> None:
+    def __init__(self, envelope: Envelope, known: KnownSeries) -> None:
+        self._known = known
         self._organization_id = envelope.organization_id
         self._received_ns = envelope.received_at_ns
         self._unit_ns = UNIT_NS[envelope.parameters.get(PRECISION, NANOSECONDS)]
@@ -184,7 +186,7 @@ class _Columns:
             raise sections
         interned = self._keys.get(sections.key)
         if interned is None:
-            interned = _Interned(*parse_key(sections.key))
+            interned = _Interned(self._known.key(self._organization_id, sections.key))
             self._keys[sections.key] = interned
         time_ns = self._time_ns(sections.timestamp)
         row = self._row(interned, sections.fields)
@@ -231,8 +233,7 @@ class _Columns:
         return row
 
     def _series_index(self, interned: _Interned, raw_name: bytes, field_class: FieldClass) -> int:
-        name = parse_field_name(raw_name, interned.measurement)
-        series = SeriesKey(interned.measurement, interned.tags, name, field_class)
+        series = self._known.series(interned.key, raw_name, field_class)
         index = self._series.setdefault(series, len(self._series))
         interned.of(field_class)[raw_name] = index
         return index
