@@ -11,6 +11,7 @@ from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import SpoolPosition, SpoolRecord
 from strata_wire.bulk import parse_bulk
 from strata_wire.decompression import decompress
+from strata_wire.known_series import KnownSeries
 from strata_wire.line_protocol import parse_lines
 
 B = TypeVar("B", bound=PointBatch | LogBatch)
@@ -34,16 +35,14 @@ class Arrival(Generic[B]):
         return _EPOCH + timedelta(microseconds=self.record.envelope.received_at_ns // 1_000)
 
 
-def metric_arrival(record: SpoolRecord) -> Arrival[PointBatch]:
+def points_of(record: SpoolRecord, known: KnownSeries | None = None) -> PointBatch:
     """Pure: the same record gives the same points."""
-    batch = parse_lines(decompress(record.body, record.envelope.encoding), record.envelope).batch
-    return Arrival(record, batch, len(batch))
+    return parse_lines(decompress(record.body, record.envelope.encoding), record.envelope, known=known).batch
 
 
-def log_arrival(record: SpoolRecord) -> Arrival[LogBatch]:
+def events_of(record: SpoolRecord) -> LogBatch:
     """Pure: the same record gives the same events."""
-    batch = parse_bulk(decompress(record.body, record.envelope.encoding), record.envelope).batch
-    return Arrival(record, batch, len(batch.events))
+    return parse_bulk(decompress(record.body, record.envelope.encoding), record.envelope).batch
 
 
 def by_organization(arrivals: Sequence[Arrival[B]]) -> dict[OrganizationId, list[Arrival[B]]]:

@@ -10,6 +10,7 @@ from strata_datamodel.errors import UnavailableError
 from strata_datamodel.spooling import Signal
 from strata_ingest.app import create_app
 from strata_ingest.deps import IngestDeps
+from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.writers import log_writer, metric_writer
 from strata_stores.factory import Stores
@@ -36,9 +37,9 @@ class IngestService:
         registry.register(StoreFigures(stores.breakers))
         registry.register(LimiterFigures(stores.rate_limiter))
         instruments = WriterInstruments(registry)
-        units, clock = stores.system_units, stores.clock
-        metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, units, clock, instruments)
-        logs = log_writer(spools[Signal.LOGS], stores.log_store, units, clock, instruments)
+        units, clock, shared = stores.system_units, stores.clock, Shared()
+        metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, units, clock, instruments, shared=shared)
+        logs = log_writer(spools[Signal.LOGS], stores.log_store, units, clock, instruments, shared=shared)
         self._writers = (metrics, logs)
         checks = {
             "postgresql": stores.relational_health,
@@ -54,6 +55,7 @@ class IngestService:
             registry=registry,
             rate_limiter=stores.rate_limiter,
             checks=checks,
+            shared=shared,
             address_requests_per_second=settings.address_requests_per_second,
         )
         self.app: FastAPI = create_app(deps)

@@ -12,6 +12,7 @@ from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND
 from strata_datamodel.spooling import Signal
+from strata_ingest.hand_over import Shared
 
 Check = Callable[[], StoreHealth]
 
@@ -26,4 +27,5 @@ class IngestDeps:
     registry: CollectorRegistry
     rate_limiter: RateLimiter
     checks: Mapping[str, Check] = field(default_factory=dict)
+    shared: Shared = field(default_factory=Shared)
     address_requests_per_second: int = ADDRESS_REQUESTS_PER_SECOND

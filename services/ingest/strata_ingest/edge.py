@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from strata_core.access.credentials import presented_token
 from strata_core.access.networks import require_inside
-from strata_datamodel.errors import UnauthenticatedError, UnavailableError
+from strata_datamodel.errors import StrataError, UnauthenticatedError, UnavailableError
 from strata_datamodel.ids import BatchId, uuid7
 from strata_datamodel.limits import KIB, REQUEST_TIMEOUT_S
 from strata_datamodel.spooling import Envelope, Signal, WireFormat
@@ -22,7 +22,9 @@ from strata_ingest.body import InFlight, read_body
 from strata_ingest.callers import Caller, recognise_caller
 from strata_ingest.deps import IngestDeps
 from strata_ingest.instruments import Instruments, SpoolCollector
+from strata_wire.bulk import ParsedBulk
 from strata_wire.decompression import GZIP, IDENTITY, coding_of, decompress
+from strata_wire.line_protocol import ParsedLines
 
 _INLINE_BYTES: Final = 16 * KIB  # below this a hand-over to a thread costs more than the parse
 _INLINE_ITEMS: Final = 200  # the same of an answer
@@ -32,7 +34,8 @@ _NANOSECONDS_PER_MS: Final = 1_000_000
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
 T = TypeVar("T")
-Parse = Callable[[bytes, Envelope], T]
+P = TypeVar("P", bound=ParsedLines | ParsedBulk)
+Parse = Callable[[bytes, Envelope], P]
 
 
 class Edge:
@@ -78,9 +81,9 @@ class Edge:
         caller: Caller,
         wire_format: WireFormat,
         parameters: Mapping[str, str],
-        parse: Parse[T],
-        count: Callable[[T], int],
-    ) -> T:
+        parse: Parse[P],
+        count: Callable[[P], int],
+    ) -> P:
         """The parsed body, once whatever is good in it is durable. `count` says how many lines or documents that is;
         a body without any is not spooled."""
         signal = Signal.LOGS if wire_format is WireFormat.ES_BULK else Signal.METRICS
@@ -102,6 +105,7 @@ class Edge:
             plain, parsed = await self._parsed(body, coding, envelope, parse)
             accepted = count(parsed)
             if accepted:
+                self._hand_over(envelope, plain, parsed)
                 await self._make_durable(envelope, body if coding == GZIP else plain)
                 self.instruments.accepted.labels(signal).inc(accepted)
             return parsed
@@ -112,8 +116,8 @@ class Edge:
             return act()
         return await asyncio.get_running_loop().run_in_executor(self._parsers, act)
 
-    async def _parsed(self, body: bytes, coding: str, envelope: Envelope, parse: Parse[T]) -> tuple[bytes, T]:
-        def work() -> tuple[bytes, T]:
+    async def _parsed(self, body: bytes, coding: str, envelope: Envelope, parse: Parse[P]) -> tuple[bytes, P]:
+        def work() -> tuple[bytes, P]:
             plain = decompress(body, coding)
             return plain, parse(plain, envelope)
 
@@ -121,8 +125,22 @@ class Edge:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
 
+    def _hand_over(self, envelope: Envelope, plain: bytes, parsed: ParsedLines | ParsedBulk) -> None:
+        if isinstance(parsed, ParsedLines):
+            self.deps.shared.points.offer(envelope, plain, parsed.batch)
+        else:
+            self.deps.shared.events.offer(envelope, plain, parsed.batch)
+
     async def _make_durable(self, envelope: Envelope, stored: bytes) -> None:
-        future = self.deps.spools[envelope.signal].append(envelope, stored)
+        shared = self.deps.shared
+        handed = shared.points if envelope.signal is Signal.METRICS else shared.events
+        try:
+            future = self.deps.spools[envelope.signal].append(envelope, stored)
+        except StrataError:
+            handed.withdraw(envelope.batch_id)
+            raise
+        # Also when nobody waits for it any more: the record may still become durable.
+        future.add_done_callback(partial(handed.settle, envelope.batch_id))
         try:
             await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), REQUEST_TIMEOUT_S)
         except TimeoutError:

@@ -11,9 +11,10 @@ from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import Signal, SpoolRecord
-from strata_ingest.arrivals import Arrival, B, by_organization, groups_to_write, log_arrival, metric_arrival
+from strata_ingest.arrivals import Arrival, B, by_organization, events_of, groups_to_write, points_of
 from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
 from strata_ingest.burying import bury_events, bury_points
+from strata_ingest.hand_over import HandOver, Shared
 from strata_ingest.merging import merged_events, merged_points
 from strata_ingest.sightings import sightings_in_events, sightings_in_series
 
@@ -42,6 +43,10 @@ class Landing(Protocol[B]):
         """Pure. Whatever it raises, it raises again for the same record."""
         ...
 
+    def pass_by(self, sequence: int) -> None:
+        """Records up to it will not be parsed again."""
+        ...
+
     def land(self, arrivals: Sequence[Arrival[B]], committed: int) -> Landed:
         """Idempotent; in the store and on the books when it returns. Points of sequences up to `committed` are in the
         store already: for those only the books are brought up to date."""
@@ -53,18 +58,24 @@ class MetricLanding:
     store = METRIC_STORE
 
     def __init__(
-        self, store: MetricStore, units: UnitsOfWork, series: SeriesRegister, inventory: InventoryNotes
+        self, store: MetricStore, units: UnitsOfWork, series: SeriesRegister, inventory: InventoryNotes, shared: Shared
     ) -> None:
         self._store = store
         self._units = units
         self._series = series
         self._inventory = inventory
+        self._shared = shared
 
     def committed_sequence(self, spool_id: UUID) -> int | None:
         return self._store.committed_sequence(spool_id)
 
     def parse(self, record: SpoolRecord) -> Arrival[PointBatch]:
-        return metric_arrival(record)
+        handed = self._shared.points.take(record)
+        batch = points_of(record, self._shared.series) if handed is None else handed
+        return Arrival(record, batch, len(batch))
+
+    def pass_by(self, sequence: int) -> None:
+        self._shared.points.pass_by(sequence)
 
     def land(self, arrivals: Sequence[Arrival[PointBatch]], committed: int) -> Landed:
         written = buried = 0
@@ -93,17 +104,25 @@ class LogLanding:
     signal = Signal.LOGS
     store = LOG_STORE
 
-    def __init__(self, store: LogStore, units: UnitsOfWork, inventory: InventoryNotes) -> None:
+    def __init__(
+        self, store: LogStore, units: UnitsOfWork, inventory: InventoryNotes, handed: HandOver[LogBatch]
+    ) -> None:
         self._store = store
         self._units = units
         self._inventory = inventory
+        self._handed = handed
 
     def committed_sequence(self, spool_id: UUID) -> int | None:
         """Log stores find doubles by the ids of events."""
         return None
 
     def parse(self, record: SpoolRecord) -> Arrival[LogBatch]:
-        return log_arrival(record)
+        handed = self._handed.take(record)
+        batch = events_of(record) if handed is None else handed
+        return Arrival(record, batch, len(batch.events))
+
+    def pass_by(self, sequence: int) -> None:
+        self._handed.pass_by(sequence)
 
     def land(self, arrivals: Sequence[Arrival[LogBatch]], committed: int) -> Landed:
         written = buried = 0

@@ -126,6 +126,7 @@ class SpoolWriter(Generic[B]):
 
     def _finish(self, sequence: int) -> None:
         self._spool.acknowledge(sequence)
+        self._landing.pass_by(sequence)
         self._done = sequence
         self._last_error = None
 

@@ -8,6 +8,7 @@ from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch
 from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
+from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import LogLanding, MetricLanding
 from strata_ingest.writer import DEFAULT_BACKOFF, Backoff, SpoolWriter
@@ -20,10 +21,11 @@ def metric_writer(
     clock: Clock,
     instruments: WriterInstruments,
     backoff: Backoff = DEFAULT_BACKOFF,
+    shared: Shared | None = None,
 ) -> SpoolWriter[PointBatch]:
-    """`units` are those of the role worker."""
+    """`units` are those of the role worker, `shared` is that of the edge."""
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
-    landing = MetricLanding(store, units, SeriesRegister(units), notes)
+    landing = MetricLanding(store, units, SeriesRegister(units), notes, shared or Shared())
     return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff)
 
 
@@ -34,7 +36,9 @@ def log_writer(
     clock: Clock,
     instruments: WriterInstruments,
     backoff: Backoff = DEFAULT_BACKOFF,
+    shared: Shared | None = None,
 ) -> SpoolWriter[LogBatch]:
-    """`units` are those of the role worker."""
+    """`units` are those of the role worker, `shared` is that of the edge."""
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
-    return SpoolWriter(spool, LogLanding(store, units, notes), units, clock, instruments, backoff=backoff)
+    landing = LogLanding(store, units, notes, (shared or Shared()).events)
+    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff)

@@ -170,3 +170,30 @@ def test_one_write_takes_many_requests(make_ingest):
     ingest.machine.drain()
     assert len(ingest.machine.metric_store.batches) == 1
     assert ingest.count_points() == 40
+
+
+def test_what_was_parsed_at_the_edge_is_written_once_from_there_and_replayed_from_the_spool(make_ingest):
+    ingest = make_ingest(is_writing=False)
+    shared = ingest.machine.shared
+    for number in range(3):
+        assert ingest.write(f"m,host=h{number} v={number}").status_code == 204
+        assert ingest.bulk(f'{{"index":{{}}}}\n{{"message":"m{number}"}}\n').status_code == 200
+    assert (len(shared.points), len(shared.events)) == (3, 3)
+    ingest.machine.start_writers()
+    assert ingest.points("m") == {"h0": 0, "h1": 1, "h2": 2}
+    assert [event.message for event in ingest.events()] == ["m0", "m1", "m2"]
+    assert (shared.points.taken, shared.events.taken) == (3, 3)
+    assert (shared.points.held_bytes, shared.events.held_bytes) == (0, 0)
+    assert ingest.count_points(ingest.globex) == 0
+
+
+def test_what_another_process_accepted_is_parsed_from_the_spool(make_ingest):
+    ingest = make_ingest(is_writing=False)
+    for number in range(3):
+        ingest.write(f"m,host=h{number} v={number}")
+    ingest.machine.close()
+    ingest.machine.open()
+    ingest.machine.start_writers()
+    assert ingest.points("m") == {"h0": 0, "h1": 1, "h2": 2}
+    assert ingest.machine.shared.points.taken == 0
+    assert ingest.count_points() == 3

@@ -1,6 +1,7 @@
 """InfluxDB's write API, versions 1 and 2, and the probes its clients make."""
 
 import re
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -77,7 +78,7 @@ async def _write(edge: Edge, request: Request, caller: Caller, precision: str) -
         caller,
         WireFormat.INFLUX_LINE,
         {PRECISION: precision},
-        parse_lines,
+        partial(parse_lines, known=edge.deps.shared.series),
         lambda lines: lines.accepted,
     )
     edge.instruments.points.labels(Signal.METRICS).inc(len(parsed.batch))
