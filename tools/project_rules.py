@@ -61,6 +61,8 @@ def check(path: str, source: str) -> Iterator[Finding]:
     for node in ast.walk(ast.parse(source, path)):
         if isinstance(node, ast.Call):
             yield from _call(path, node)
+        elif isinstance(node, ast.ImportFrom):
+            yield from _import(path, node)
         elif isinstance(node, ast.Attribute):
             yield from _attribute(path, node)
 
@@ -90,6 +92,15 @@ def _call(path: str, node: ast.Call) -> Iterator[Finding]:
         yield Finding(path, node.lineno, "core opens a unit of work: take one as an argument, edges open it")
     if owner == "os" and name in {"getenv", "putenv"} and not path.startswith(ENVIRONMENT_HOMES):
         yield Finding(path, node.lineno, "the environment is read in settings only")
+
+
+def _import(path: str, node: ast.ImportFrom) -> Iterator[Finding]:
+    """`from time import time` would get past the rules that look at calls."""
+    names = {alias.name for alias in node.names}
+    if node.module == "time" and names & {name for owner, name in WALL_CLOCKS if owner == "time"}:
+        yield Finding(path, node.lineno, "import the module: the wall clock is looked for by its full name")
+    if node.module == "os" and names & {"environ", "getenv", "putenv"}:
+        yield Finding(path, node.lineno, "import the module: the environment is looked for by its full name")
 
 
 def _attribute(path: str, node: ast.Attribute) -> Iterator[Finding]:

@@ -21,6 +21,8 @@ def texts(path: str, source: str) -> list[str]:
         (CORE, "import datetime\ndatetime.datetime.now()\n", "wall clock"),
         (CORE, "import os\nos.environ['X']\n", "environment"),
         (CORE, "import os\nos.getenv('X')\n", "environment"),
+        (CORE, "from time import time\ntime()\n", "by its full name"),
+        (CORE, "from os import environ\n", "by its full name"),
         (CORE, "connection.commit()\n", "outside the edge"),
         ("services/api/strata_api/routes/hosts.py", "uow.commit()\n", "outside the edge"),
         (CORE, "with units.organization(x) as uow: pass\n", "core opens"),

@@ -104,3 +104,29 @@ def test_a_role_of_its_own_refuses_stores_that_live_in_another_process():
         "STRATA_METRICS_URL",
         "STRATA_WRAPPING_KEY",
     }
+
+
+def test_other_programs_names_in_dotenv_are_let_alone_and_misspelt_ones_of_ours_are_not(tmp_path):
+    (tmp_path / ".env").write_text("DATABASE_URL=x\nOTHER=1\nSTRATA_API_PORT=9000\n", encoding="utf-8")
+    assert load_settings().api_port == 9000
+    (tmp_path / ".env").write_text("STRATA_API_PROT=9000\n", encoding="utf-8")
+    with pytest.raises(BadSettingsError) as raised:
+        load_settings()
+    assert [problem.where for problem in raised.value.problems] == ["STRATA_API_PROT in .env"]
+
+
+def test_a_file_that_is_no_text_is_named(monkeypatch, tmp_path):
+    (tmp_path / "key").write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setenv("STRATA_WRAPPING_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(BadSettingsError) as raised:
+        load_settings()
+    assert [problem.where for problem in raised.value.problems] == ["STRATA_WRAPPING_KEY_FILE"]
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:hunter2@host/db?bogus=1", "postgresql://u:hunter2@[::1/db"])
+def test_a_database_url_that_cannot_be_read_is_named_without_its_password(monkeypatch, url):
+    monkeypatch.setenv("STRATA_RELATIONAL_OWNER_URL", url)
+    with pytest.raises(BadSettingsError) as raised:
+        load_settings()
+    assert [problem.where for problem in raised.value.problems] == ["STRATA_RELATIONAL_OWNER_URL"]
+    assert "hunter2" not in repr(raised.value.problems)

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import psycopg
+from dotenv import dotenv_values
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
@@ -31,6 +33,7 @@ EMBEDDED = "embedded"
 Network = IPv4Network | IPv6Network
 Port = Annotated[int, Field(ge=1, le=65535)]
 _WRAPPING_KEY_BYTES = 32
+_DOTENV = ".env"
 
 SCHEMES: dict[str, tuple[str, ...]] = {
     "relational_url": ("postgresql",),
@@ -107,6 +110,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"must be {error.hint}") from None
         return value
 
+    @field_validator("relational_url", "relational_worker_url", "relational_owner_url")
+    @classmethod
+    def _parsable(cls, value: SecretStr | None) -> SecretStr | None:
+        """Here, where it can be told by name: the driver would repeat the URL, password and all."""
+        if value is not None and value.get_secret_value() != EMBEDDED:
+            try:
+                conninfo_to_dict(value.get_secret_value())
+            except psycopg.ProgrammingError:
+                raise ValueError("is not a URL that PostgreSQL's library can read") from None
+        return value
+
     @field_validator("wrapping_key", "audit_signing_key")
     @classmethod
     def _key_length(cls, value: SecretStr | None) -> SecretStr | None:
@@ -141,7 +155,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         del dotenv_settings, file_secret_settings
-        return (init_settings, env_settings, _FileVariants(settings_cls), DotEnvSettingsSource(settings_cls, ".env"))
+        return (init_settings, env_settings, _FileVariants(settings_cls), _DotEnv(settings_cls))
 
     def is_embedded(self, name: str) -> bool:
         value = getattr(self, name)
@@ -170,9 +184,7 @@ class _FileVariants(PydanticBaseSettingsSource):
     def get_field_value(self, field: object, field_name: str) -> tuple[object, str, bool]:
         del field
         path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
-        if not path or not Path(path).is_file():  # a missing one is named by _environment_problems
-            return None, field_name, False
-        return Path(path).read_text("utf-8").strip(), field_name, False
+        return _text_of(path) if path else None, field_name, False
 
     def __call__(self) -> dict[str, object]:
         found: dict[str, object] = {}
@@ -181,6 +193,31 @@ class _FileVariants(PydanticBaseSettingsSource):
             if value is not None:
                 found[name] = value
         return found
+
+
+class _DotEnv(PydanticBaseSettingsSource):
+    """Our names in `.env`. Others share that file, and are none of our business."""
+
+    def get_field_value(self, field: object, field_name: str) -> tuple[object, str, bool]:
+        del field
+        return _dotenv().get(f"{PREFIX}{field_name.upper()}"), field_name, False
+
+    def __call__(self) -> dict[str, object]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value}
+
+
+def _dotenv() -> dict[str, str]:
+    values = dotenv_values(_DOTENV) if Path(_DOTENV).is_file() else {}
+    return {name: value for name, value in values.items() if name.startswith(PREFIX) and value is not None}
+
+
+def _text_of(path: str) -> str | None:
+    """None when it cannot be read, which _environment_problems names."""
+    try:
+        return Path(path).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 class BadSettingsError(InvalidError):
@@ -223,8 +260,13 @@ def _environment_problems() -> list[Problem]:
             problems.append(Problem(name, "no such setting"))
         elif base in os.environ:
             problems.append(Problem(name, f"given together with {base}: set one of the two"))
-        elif not Path(os.environ[name]).is_file():
-            problems.append(Problem(name, "names a file that cannot be read"))
+        elif _text_of(os.environ[name]) is None:
+            problems.append(Problem(name, "names a file that cannot be read as text"))
+    problems += [
+        Problem(f"{name} in {_DOTENV}", "no such setting")
+        for name in _dotenv()
+        if name not in fields and not name.startswith(TEST_PREFIX)
+    ]
     return problems
 
 

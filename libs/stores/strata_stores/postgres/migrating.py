@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from io import StringIO
 from typing import Final
 
@@ -92,8 +93,9 @@ def status(url: str, *, timeouts: Timeouts = MIGRATION_TIMEOUTS) -> SchemaStatus
         engine.dispose()
 
 
+@cache
 def head() -> str:
-    """The version this code expects."""
+    """The version this code expects. Read once: the scripts are part of the code."""
     return ScriptDirectory.from_config(_config()).get_current_head() or "base"
 
 
