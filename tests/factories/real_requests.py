@@ -79,6 +79,12 @@ class Things:
         )
         return str(row[0]["id"])
 
+    def invitation(self) -> str:
+        """Sent long enough ago to be sent again."""
+        made = self.post("invitations", BODIES["invitations_create"](self))
+        self.world.database.run("UPDATE invitations SET sent_at = sent_at - interval '1 day' WHERE id = %s", made)
+        return made
+
     def team_member(self) -> str:
         """Of the team that the path names, when it names one."""
         user = self.user()
@@ -109,7 +115,8 @@ MAKERS: dict[str, Callable[[Things], str]] = {
     "dead_letter_id": Things.dead_letter,
     "dependency_id": Things.dependency,
     "host_id": lambda the: the.post("hosts", {"name": named()}),
-    "membership_id": Things.membership,
+    "invitation_id": Things.invitation,
+    "member_id": Things.membership,
     "role_id": lambda the: the.post("roles", {"name": named()}),
     "rule_id": lambda the: the.post("alert-rules", BODIES["alert_rules_create"](the)),
     "service_id": lambda the: the.post("services", {"name": named()}),
@@ -152,7 +159,9 @@ BODIES: dict[str, Callable[[Things], Body]] = {
     "hosts_create": _name,
     "hosts_replace": _name,
     "hosts_update": lambda _: {"environment": "test"},
+    "invitations_create": lambda _: {"email": f"{named()}@invited.test", "role": "developer"},
     "logs_search": lambda _: {"query": "level:error"},
+    "members_update": lambda _: {"role": "devops"},
     "metrics_query": lambda _: {"measurement": "system_metrics", "field": "value", "aggregate": "avg"},
     "orgs_update": lambda the: {"name": the.tenant.slug.title()},
     "role_assignments_create": lambda the: {
@@ -189,6 +198,8 @@ LISTED: dict[str, Callable[[Things], object]] = {
     "audit_log_list": MAKERS["host_id"],
     "dead_letters_list": MAKERS["dead_letter_id"],
     "hosts_list": MAKERS["host_id"],
+    "invitations_list": MAKERS["invitation_id"],
+    "members_list": MAKERS["member_id"],
     "role_assignments_list": MAKERS["assignment_id"],
     "roles_list": MAKERS["role_id"],
     "service_accounts_list": MAKERS["account_id"],
