@@ -38,6 +38,7 @@ GLOBAL_INDEXES = {
     "ix_mails_user_id",
     "ix_memberships_user_id",
     "ix_notifications_due_at",
+    "ix_notifications_finished_at",
     "ix_outbox_done_at",
     "ix_outbox_due_at_id",
     "ix_outbox_pending_id",

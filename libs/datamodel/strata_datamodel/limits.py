@@ -103,6 +103,7 @@ RULES_PER_PASS: Final = 500
 NOTIFICATIONS_PER_PASS: Final = 16
 NOTIFICATION_ATTEMPTS: Final = 12
 NOTIFICATION_DEADLINE_SECONDS: Final = 60
+NOTIFICATIONS_KEPT_DAYS: Final = 90  # after they ended; the database refuses to delete younger ones
 
 # Promises in flight
 OUTBOX_ERROR_LENGTH: Final = 1_000

@@ -11,6 +11,7 @@ from rq import Queue
 
 from strata_core.idempotency.commands import purge_expired
 from strata_core.mail.links import LinkKey
+from strata_core.notifying.commands import purge_finished
 from strata_core.outbox.commands import purge_done
 from strata_core.outbox.queries import Backlog, backlog
 from strata_core.ports.anchor_signer import AnchorSigner
@@ -84,6 +85,7 @@ class Worker:
             Loop("postman", self._postman.step, clock, pause_s=1.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("outbox-purge", self._purge_outbox, clock, pause_s=600.0),
+            Loop("notification-purge", self._purge_notifications, clock, pause_s=600.0),
             Loop("idempotency-purge", self._purge_idempotency, clock, pause_s=600.0),
             Loop("audit-sealer", sealer.step, clock, pause_s=1.0),
             Loop("audit-anchorer", anchorer.step, clock, pause_s=2.0),
@@ -139,6 +141,10 @@ class Worker:
     def _purge_outbox(self) -> int:
         with self._deps.units.system() as uow:
             return purge_done(uow, older_than=OUTBOX_KEPT, limit=PURGED_PER_PASS)
+
+    def _purge_notifications(self) -> int:
+        with self._deps.units.system() as uow:
+            return purge_finished(uow, limit=PURGED_PER_PASS)
 
     def _purge_idempotency(self) -> int:
         with self._deps.units.system() as uow:

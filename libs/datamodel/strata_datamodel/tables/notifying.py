@@ -61,5 +61,7 @@ notifications = Table(
     c.one_of("state", ("planned", "sending", "sent", "failed", "unknown")),
     Index("ix_notifications_organization_id_alert_id", "organization_id", "alert_id"),
     # The sender's scan over all organizations.
-    Index("ix_notifications_due_at", "due_at", postgresql_where=text("state IN ('planned', 'sending')")),
+    Index("ix_notifications_due_at", "due_at", postgresql_where=text("state IN ('planned', 'sending', 'unknown')")),
+    # The clean-up does the same.
+    Index("ix_notifications_finished_at", "updated_at", postgresql_where=text("state IN ('sent', 'failed')")),
 )
