@@ -1,8 +1,10 @@
 """Points, series and questions about them. A point is (series, time, value)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +79,17 @@ class Aggregate(StrEnum):
     LAST = "last"
     RATE = "rate"
     PERCENTILE = "percentile"
+
+
+_PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?|100)", re.ASCII)
+AGGREGATE_NAMES: Final = tuple(item.value for item in Aggregate if item is not Aggregate.PERCENTILE)
+
+
+def aggregate_named(name: str) -> tuple[Aggregate, float | None] | None:
+    """What people call it: count, avg, p95. The second part is a percentile's; None when there is no such aggregate."""
+    if found := _PERCENTILE.fullmatch(name):
+        return Aggregate.PERCENTILE, float(found[1])
+    return (Aggregate(name), None) if name in AGGREGATE_NAMES else None
 
 
 class FilterOp(StrEnum):

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from strata_core.alerting.questions import percentile_of, question_of
+from strata_core.alerting.questions import question_of
 from strata_core.metrics.rules import check_query
 from strata_datamodel.alerting import Condition, Severity
 from strata_datamodel.errors import InvalidError, LimitError, Problem
@@ -21,9 +21,7 @@ from strata_datamodel.limits import (
     RULE_LABELS,
     RULE_WINDOW_SECONDS,
 )
-from strata_datamodel.metrics import FilterOp
-
-PLAIN_AGGREGATES = ("count", "sum", "avg", "min", "max", "first", "last", "rate")
+from strata_datamodel.metrics import AGGREGATE_NAMES, FilterOp, aggregate_named
 
 
 class RuleDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +50,8 @@ def checked_draft(draft: RuleDraft) -> RuleDraft:
         *_within("/condition/filters", len(condition.filters), 0, QUERY_FILTERS, "filters"),
         *_within("/condition/group_by", len(condition.group_by), 0, QUERY_GROUP_TAGS, "tags"),
     ]
-    if condition.aggregate not in PLAIN_AGGREGATES and percentile_of(condition.aggregate) is None:
-        problems.append(Problem("/condition/aggregate", f"one of {', '.join(PLAIN_AGGREGATES)}, p1 to p99"))
+    if aggregate_named(condition.aggregate) is None:
+        problems.append(Problem("/condition/aggregate", f"one of {', '.join(AGGREGATE_NAMES)}, p1 to p99"))
     if condition.threshold != condition.threshold or abs(condition.threshold) == float("inf"):
         problems.append(Problem("/condition/threshold", "must be a finite number"))
     for number, item in enumerate(condition.filters):

@@ -5,16 +5,11 @@ from datetime import date
 from enum import Enum
 from typing import Final
 
+from strata_core.secret_names import is_secret_name
+
 REDACTED: Final = "[redacted]"
 TOO_DEEP: Final = "[too deep]"
-_SECRET_PARTS: Final = ("password", "secret", "token", "credential", "private_key", "authorization", "cookie")
-_SECRET_NAMES: Final = frozenset({"api_key", "apikey", "passphrase", "wrapped", "pwd", "dsn"})
 _DEPTH: Final = 16
-
-
-def is_secret_name(name: str) -> bool:
-    folded = name.lower().replace("-", "_")
-    return folded in _SECRET_NAMES or any(part in folded for part in _SECRET_PARTS)
 
 
 def redacted(document: Mapping[str, object]) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """Questions about points, as callers put them."""
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,10 +10,8 @@ from strata_core.metrics.rules import check_query, too_many_points
 from strata_core.ports.metric_store import MetricStore
 from strata_datamodel.errors import InvalidError, Problem
 from strata_datamodel.limits import QUERY_POINTS
-from strata_datamodel.metrics import Aggregate, AnswerSeries, MetricQuery, TagFilter
+from strata_datamodel.metrics import AGGREGATE_NAMES, Aggregate, AnswerSeries, MetricQuery, TagFilter, aggregate_named
 
-_PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?|100)", re.ASCII)
-_NAMED: Final = frozenset(Aggregate) - {Aggregate.PERCENTILE}
 _RAW_KEPT_NS: Final = 7 * 86_400_000_000_000
 _RAW_RESOLUTION: Final = "10s"
 
@@ -80,15 +77,16 @@ def query_of(ctx: Context, question: MetricQuestion, now_ns: int) -> MetricQuery
 
 
 def _aggregate(name: str) -> tuple[Aggregate, float | None]:
-    if percentile := _PERCENTILE.fullmatch(name):
-        return Aggregate.PERCENTILE, float(percentile[1])
-    if name not in _NAMED:
+    found = aggregate_named(name)
+    if found is None:
         raise InvalidError(
             "this aggregate is not known",
             code="bad_aggregate",
-            problems=[Problem("/aggregate", f"expected one of {', '.join(sorted(_NAMED))}, or p50 to p99")],
+            problems=[
+                Problem("/aggregate", f"expected one of {', '.join(sorted(AGGREGATE_NAMES))}, or p1 to p99, p99.9")
+            ],
         )
-    return Aggregate(name), None
+    return found
 
 
 def _kept_share(query: MetricQuery, now_ns: int) -> float:

@@ -9,9 +9,8 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-SECRET_NAMES = re.compile(
-    r"passw|secret|token|authorization|cookie|api_?key|credential|private|wrapping", re.IGNORECASE
-)
+from strata_core.secret_names import is_secret_name
+
 SECRET_VALUES = re.compile(r"strata_[a-z0-9]+_[0-9A-Za-z]+_[0-9A-Za-z]+|(?<=://)[^/@\s:]*:[^/@\s]+(?=@)")
 REDACTED = "[redacted]"
 _LINE_CHARACTERS = 8_192
@@ -19,16 +18,14 @@ _LINE_CHARACTERS = 8_192
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop what a name or a shape gives away as a secret, wherever in the event it stands."""
-    return {key: REDACTED if SECRET_NAMES.search(key) else _clean(value) for key, value in event.items()}
+    return {key: REDACTED if is_secret_name(key) else _clean(value) for key, value in event.items()}
 
 
 def _clean(value: object, depth: int = 0) -> object:
     if isinstance(value, str):
         return SECRET_VALUES.sub(REDACTED, value)[:_LINE_CHARACTERS]
     if depth < 4 and isinstance(value, dict):
-        return {
-            key: REDACTED if SECRET_NAMES.search(str(key)) else _clean(item, depth + 1) for key, item in value.items()
-        }
+        return {key: REDACTED if is_secret_name(str(key)) else _clean(item, depth + 1) for key, item in value.items()}
     if depth < 4 and isinstance(value, list | tuple):
         return [_clean(item, depth + 1) for item in value]
     return value

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from strata_core.access.rules import folded_email
-from strata_core.audit.rules import is_secret_name
 from strata_core.people.rules import check_avatar, check_person_name
+from strata_core.secret_names import is_secret_name
 from strata_datamodel.errors import InvalidError, Problem
 from strata_datamodel.limits import LEGACY_COLUMNS, NAME_LENGTH
 
