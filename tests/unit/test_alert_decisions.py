@@ -66,6 +66,35 @@ def test_a_gap_in_the_data_starts_the_wait_anew_but_an_outage_of_the_store_does_
     assert decide(rule(120), waiting, Verdict.ERROR, NOON + timedelta(seconds=60)).pending_since == NOON
 
 
+@pytest.mark.parametrize(
+    ("last_seen_s", "is_waiting_anew"),
+    [
+        pytest.param(0, False, id="each slot was watched"),
+        pytest.param(-60, False, id="one slot was missed"),
+        pytest.param(-70, False, id="to the tolerance"),
+        pytest.param(-71, True, id="past the tolerance"),
+        pytest.param(-3600, True, id="an outage of an hour"),
+        pytest.param(3600, True, id="the clock was put back"),
+    ],
+)
+def test_an_unwatched_stretch_is_no_time_over_the_threshold(last_seen_s, is_waiting_anew):
+    pending = StateRow(
+        "f", {}, SeriesState.PENDING, NOON - timedelta(hours=2), None, None, NOON + timedelta(seconds=last_seen_s), None
+    )
+    at = NOON + timedelta(seconds=60)
+    decision = decide(rule(for_s=600), pending, Verdict.FIRING, at)
+    if is_waiting_anew:
+        assert (decision.effect, decision.pending_since) == (Effect.NONE, at)
+    else:
+        assert decision.effect is Effect.OPEN
+
+
+def test_an_unwatched_stretch_leaves_open_what_is_open():
+    opened = state(SeriesState.FIRING, alert=ALERT)
+    decision = decide(rule(for_s=600), opened, Verdict.FIRING, NOON + timedelta(days=1))
+    assert (decision.state, decision.effect, decision.firing_since) == (SeriesState.FIRING, Effect.NONE, NOON)
+
+
 @given(st.lists(st.sampled_from(list(Verdict)), max_size=40), st.integers(0, 300))
 def test_any_history_opens_and_resolves_in_turn_and_resolves_only_on_ok(verdicts, for_s):
     at, before, is_open = NOON, None, False

@@ -177,6 +177,25 @@ def test_a_wait_is_remembered_between_evaluations(watch):
     assert len(watch.alerts()) == 1
 
 
+@pytest.mark.parametrize("away", ["store", "worker"])
+def test_an_outage_is_no_time_over_the_threshold(watch, away):
+    watch.rule(for_s=35)
+    watch.report(97.0)
+    watch.step()
+    watch.flaky.is_down = away == "store"
+    for _ in range(6):
+        watch.clock.advance(timedelta(seconds=10))
+        if away == "store":
+            watch.evaluator.step()
+    watch.flaky.is_down = False
+    watch.report(97.0)
+    watch.step()
+    assert watch.alerts() == []
+    for _ in range(4):
+        watch.step()
+    assert len(watch.alerts()) == 1
+
+
 def test_two_evaluators_of_one_slot_act_once(watch):
     watch.rule()
     watch.report(97.0)

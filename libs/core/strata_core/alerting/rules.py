@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from strata_datamodel.alerting import Comparison, Condition, Rule, SeriesState, StateRow, Verdict
+
+UNWATCHED_TOLERANCE_S: Final = 10
+"""A busy evaluator skips slots of rules with short intervals."""
 
 _COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
     Comparison.GT: operator.gt,
@@ -64,14 +68,19 @@ def verdict_of(condition: Condition, value: float | None) -> Verdict:
 
 
 def decide(rule: Rule, before: StateRow | None, verdict: Verdict, at: datetime) -> Decision:
-    """Only an `ok` evaluation resolves: a series or a store that fell silent proves nothing about the machine."""
+    """Only an `ok` evaluation resolves: a series or a store that fell silent proves nothing about the machine.
+
+    Time over the threshold is time that was watched. When more than two intervals and `UNWATCHED_TOLERANCE_S` lie
+    between the series' last evaluation and this one, or time went backwards, then nobody knows what was in between, be
+    it the worker or the store that was away: waiting starts anew. One missed evaluation does not count as that. What is
+    open stays open."""
     is_open = before is not None and before.alert_id is not None
     firing_since = before.firing_since if before else None
     pending_since = before.pending_since if before else None
     if verdict is Verdict.FIRING:
         if is_open:
             return Decision(SeriesState.FIRING, Effect.NONE, None, firing_since, "still over the threshold")
-        since = pending_since or at
+        since = at if pending_since is None or _was_unwatched(rule, before, at) else pending_since
         if at - since >= timedelta(seconds=rule.for_s):
             return Decision(SeriesState.FIRING, Effect.OPEN, None, at, f"over the threshold for {rule.for_s} s")
         return Decision(SeriesState.PENDING, Effect.NONE, since, None, f"over the threshold, waiting {rule.for_s} s")
@@ -84,6 +93,13 @@ def decide(rule: Rule, before: StateRow | None, verdict: Verdict, at: datetime) 
         return Decision(SeriesState.NO_DATA, Effect.NONE, None, firing_since, reason)
     reason = "the store did not answer: what is open or waiting stays so"
     return Decision(SeriesState.ERROR, Effect.NONE, pending_since, firing_since, reason)
+
+
+def _was_unwatched(rule: Rule, before: StateRow | None, at: datetime) -> bool:
+    if before is None:
+        return False
+    longest = timedelta(seconds=2 * rule.interval_s + UNWATCHED_TOLERANCE_S)
+    return not timedelta(0) <= at - before.last_evaluated_at <= longest
 
 
 def summary_of(rule: Rule, labels: Mapping[str, str], value: float) -> str:
