@@ -11,7 +11,8 @@ import duckdb
 
 from strata_datamodel.errors import DeadlineError, LimitError, StoreUnavailableError
 from strata_stores.duckdb.deadline import deadline
-from strata_stores.duckdb.schema import TABLES
+from strata_stores.duckdb.frames import single_value
+from strata_stores.duckdb.schema import HAS_NEWEST_TIMES, NEWEST_TIMES, NEWEST_TIMES_OF_ALL, TABLES
 
 STORE: Final = "metrics"
 _FILE: Final = "metrics.duckdb"
@@ -73,8 +74,8 @@ class Database:
             if self._connection is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 connection = duckdb.connect(str(self._path), config=self._settings)
-                for statement in TABLES:
-                    connection.execute(statement)
+                with _closing_on_error(connection):
+                    bring_up_to_date(connection)
                 self._connection = connection
             return self._connection
 
@@ -105,6 +106,28 @@ class Database:
         holder = _HOLDER.search(text)
         who = f"process {holder[1]}" if holder else "another process"
         return f"{self._path} is held by {who}; a metrics file has exactly one owner"
+
+
+@contextmanager
+def _closing_on_error(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
+    """Older files lack the newest times. Those are gathered once, for as long as that takes: under a
+    time limit, a large file could never be opened. All or nothing, so that a kill in between does no harm."""
+    for statement in TABLES:
+        connection.execute(statement)
+    if single_value(connection, HAS_NEWEST_TIMES):
+        return
+    connection.begin()
+    connection.execute(NEWEST_TIMES)
+    connection.execute(NEWEST_TIMES_OF_ALL)
+    connection.commit()
 
 
 def _first_line(error: BaseException) -> str:

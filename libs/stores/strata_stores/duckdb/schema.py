@@ -17,3 +17,11 @@ TABLES: Final = (
 )
 
 POINT_TABLES: Final = ("points", "text_points")
+
+# No point of a series is newer than its newest time here. Without it, a start would have to read all points.
+NEWEST_TIMES: Final = "CREATE TABLE newest_times (sid INTEGER NOT NULL, ts_ns BIGINT NOT NULL)"
+NEWEST_TIMES_OF_ALL: Final = """
+    INSERT INTO newest_times
+    SELECT sid, max(ts_ns) FROM points GROUP BY sid UNION ALL SELECT sid, max(ts_ns) FROM text_points GROUP BY sid
+    """
+HAS_NEWEST_TIMES: Final = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'newest_times'"

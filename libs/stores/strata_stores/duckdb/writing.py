@@ -18,6 +18,7 @@ from strata_datamodel.spooling import SpoolPosition
 from strata_stores.duckdb.catalogue import REFUSED, Catalogue, insert_series
 from strata_stores.duckdb.doubles import NewestTimes, single_rows
 from strata_stores.duckdb.frames import registered
+from strata_stores.duckdb.newest import StoredTimes, load_newest
 from strata_stores.duckdb.schema import POINT_TABLES
 
 _NUMBERS, _TEXTS = POINT_TABLES
@@ -41,6 +42,7 @@ _DELETE_DOUBLED: Final = {
 # A new row a commit, of which the highest counts: an update in its place made a commit of 15,000 points twice as slow.
 _POSITIONS_KEPT: Final = 4096
 _DELETE_ORGANIZATION: Final = (
+    "DELETE FROM newest_times USING series WHERE newest_times.sid = series.sid AND organization = $organization::UUID",
     "DELETE FROM points USING series WHERE points.sid = series.sid AND organization = $organization::UUID",
     "DELETE FROM text_points USING series WHERE text_points.sid = series.sid AND organization = $organization::UUID",
     "DELETE FROM series WHERE organization = $organization::UUID",
@@ -53,18 +55,17 @@ class WriterState:
 
     catalogue: Catalogue
     newest: NewestTimes
+    stored: StoredTimes
     positions: dict[UUID, int]
 
     @staticmethod
     def load(cursor: duckdb.DuckDBPyConnection) -> "WriterState":
-        newest = cursor.execute(
-            "SELECT sid, max(ts_ns) AS ts_ns FROM points GROUP BY sid"
-            " UNION ALL SELECT sid, max(ts_ns) FROM text_points GROUP BY sid"
-        ).fetchnumpy()
+        newest, stored = load_newest(cursor)
         positions = cursor.execute("SELECT spool, max(sequence) FROM positions GROUP BY spool").fetchall()
         return WriterState(
             Catalogue.load(cursor),
-            NewestTimes.of(newest["sid"], newest["ts_ns"]),
+            newest,
+            stored,
             dict(positions),
         )
 
@@ -100,11 +101,14 @@ def write_batch(cursor: duckdb.DuckDBPyConnection, state: WriterState, batch: Po
         insert_series(cursor, batch.organization_id, numbering.new)
         for part in rows:
             _insert(cursor, state.newest, part)
+        ahead = [state.stored.keep_ahead(cursor, part.sid, part.time_ns) for part in rows]
         if batch.source is not None:
             _move_position(cursor, batch.source)
     state.catalogue.adopt(batch.organization_id, numbering.new)
     for part in rows:
         state.newest.advance(part.sid, part.time_ns)
+    for sid, time_ns in ahead:
+        state.stored.adopt(sid, time_ns)
     if batch.source is not None:
         state.positions[batch.source.spool_id] = batch.source.sequence
     return outcome
