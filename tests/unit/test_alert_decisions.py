@@ -172,6 +172,21 @@ def test_every_problem_of_a_draft_is_named_at_once():
 
 
 @pytest.mark.parametrize(
+    ("window_s", "interval_s", "is_allowed"),
+    [(300, 1, True), (1_440, 1, True), (1_441, 1, False), (7 * 86_400, 1, False), (7 * 86_400, 420, True)],
+)
+def test_a_long_window_is_not_asked_often(window_s, interval_s, is_allowed):
+    fields = {name: getattr(CONDITION, name) for name in CONDITION.__struct_fields__} | {"window_s": window_s}
+    wanted = RuleDraft(name="cpu", condition=Condition(**fields), interval_s=interval_s)
+    if is_allowed:
+        assert checked_draft(wanted) is wanted
+        return
+    with pytest.raises(InvalidError) as raised:
+        checked_draft(wanted)
+    assert [problem.where for problem in raised.value.problems] == ["/interval_s"]
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"group_by": ("host", "host")},

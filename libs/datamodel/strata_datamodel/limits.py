@@ -97,6 +97,7 @@ PASSKEY_BYTES: Final = 16 * KIB  # of a browser's answer
 RULE_INTERVAL_SECONDS_MIN: Final = 1
 RULE_INTERVAL_SECONDS_MAX: Final = 86_400
 RULE_WINDOW_SECONDS: Final = 7 * 86_400
+RULE_WINDOW_IN_INTERVALS: Final = 1_440  # a day, looked at each minute: what is asked often must be about little
 RULE_FOR_SECONDS: Final = 7 * 86_400
 RULE_LABELS: Final = 32
 RULES_PER_PASS: Final = 500

@@ -70,7 +70,7 @@ class Worker:
         self._postman = Postman(deps.units, deps.mailer, deps.link_key, deps.public_url, deps.registry)
         self._answerer = Answerer(deps.units, self._sender, deps.cache, deps.name, deps.registry)
         relay = Relay(deps.units, deps.doorbell, self._answerer)
-        evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
+        self._evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
         sealer = Sealer(deps.units)
@@ -79,8 +79,8 @@ class Worker:
         clock = deps.clock
         self._loops = (
             Loop("relay", relay.step, clock, pause_s=0.25),
-            Loop("evaluator", evaluator.step, clock, pause_s=0.5),
-            Loop("rule-recall", evaluator.recall, clock, pause_s=30.0),
+            Loop("evaluator", self._evaluator.step, clock, pause_s=0.5),
+            Loop("rule-recall", self._evaluator.recall, clock, pause_s=30.0),
             Loop("sender", self._sender.step, clock, pause_s=1.0),
             Loop("postman", self._postman.step, clock, pause_s=1.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
@@ -112,6 +112,7 @@ class Worker:
             self._doorbell_worker.ask_to_stop()
         for loop in self._loops:
             loop.stop()
+        self._evaluator.close()
         self._sender.close()
         self._postman.close()
 

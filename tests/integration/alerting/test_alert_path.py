@@ -69,7 +69,12 @@ class Watch:
     def step(self) -> None:
         """The next slot: time moves on by the rule's interval."""
         self.clock.advance(timedelta(seconds=10))
-        self.evaluator.step()
+        self.evaluate()
+
+    def evaluate(self) -> None:
+        """All that is due."""
+        while self.evaluator.step():
+            assert self.evaluator.drain(30)
 
     def alerts(self) -> list[dict]:
         return self.database.rows("SELECT * FROM alerts ORDER BY id")
@@ -100,11 +105,11 @@ def watch(tmp_path, system_units, shifted_clock, database, two_organizations: Tw
     store = DuckDbMetricStore(tmp_path, shifted_clock)
     store.prepare()
     flaky, registry = FlakyStore(store), CollectorRegistry()
+    evaluator = Evaluator(system_units, flaky, registry)
     actor = Actor(ActorKind.USER, None, "ana@acme.test")
     ctx = Context(two_organizations.first, actor, PERMISSIONS, "test")
-    yield Watch(
-        ctx, system_units, shifted_clock, store, flaky, Evaluator(system_units, flaky, registry), database, registry
-    )
+    yield Watch(ctx, system_units, shifted_clock, store, flaky, evaluator, database, registry)
+    evaluator.close()
     store.close()
 
 
@@ -186,7 +191,7 @@ def test_an_outage_is_no_time_over_the_threshold(watch, away):
     for _ in range(6):
         watch.clock.advance(timedelta(seconds=10))
         if away == "store":
-            watch.evaluator.step()
+            watch.evaluate()
     watch.flaky.is_down = False
     watch.report(97.0)
     watch.step()
@@ -314,7 +319,7 @@ def test_a_daily_rule_whose_worker_died_is_due_again_within_a_minute(watch):
 
 def test_a_daily_rule_is_evaluated_once_a_day(watch):
     watch.rule(interval_s=86_400)
-    watch.evaluator.step()
+    watch.evaluate()
     watch.clock.advance(timedelta(seconds=61))
     assert watch.claim() == []
     watch.clock.advance(timedelta(days=1))

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, event
 
 from factories.contexts import context
 from fixtures.relational import Database, TwoOrganizations
+from strata_core.alerting.evaluation import claim_due_rules
 from strata_core.audit.queries import AuditFilter, audit_page
 from strata_core.context import Context
 from strata_core.dead_letters.queries import dead_letter_page
@@ -21,7 +22,7 @@ from strata_core.outbox.queries import backlog
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from strata_core.series.queries import known_fingerprints
-from strata_datamodel.ids import OutboxId, uuid7
+from strata_datamodel.ids import OrganizationId, OutboxId, uuid7
 from strata_datamodel.inventory import EntityStatus, Sighting
 
 FILL = """
@@ -39,6 +40,11 @@ FILL = """
             CASE n % 500 WHEN 0 THEN 'planned' WHEN 1 THEN 'sending' WHEN 2 THEN 'unknown' ELSE 'sent' END,
             now() - n * interval '5 minutes'
         FROM webhooks w, generate_series(1, 30000) n;
+    INSERT INTO alert_rules (organization_id, name, severity, condition, next_due_at)
+        SELECT o.id, n::text, 'info',
+            '{"measurement": "m", "field": "f", "aggregate": "avg", "comparison": ">", "threshold": 1, "window_s": 60}',
+            now() + CASE WHEN n % 100 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END
+        FROM organizations o, generate_series(1, 5000) n;
     INSERT INTO audit_log (organization_id, at, actor_kind, actor_label, action, target_kind, target_id)
         SELECT o.id, now() - n * interval '1 minute', 'user', 'a', 'x', 'host', 'h' || n % 500
         FROM organizations o, generate_series(1, 5000) n;
@@ -128,14 +134,15 @@ def test_what_workers_look_for_over_all_organizations_is_found_by_index(
         "notifications": lambda uow: claim_notifications(uow, limit=16),
         "notifications, one organization full": lambda uow: claim_notifications(uow, limit=4, per_organization=2),
         "notifications of an event": lambda uow: claim_notifications(uow, outbox_id=OutboxId(uuid7(1))),
+        "rules": lambda uow: claim_due_rules(uow, 4, per_organization=2, under_way={OrganizationId(uuid7(1)): 1}),
         "old notifications": lambda uow: purge_finished(uow, limit=1_000),
     }
     for name, work in works.items():
         with plans_of(worker_engine) as plans, system_units.system() as uow:
             work(uow)
         assert plans
-        # Each organization has one webhook: of so short a table an index is no help.
-        assert {table for plan in plans for table in scans(plan)} <= {"webhooks"}, name
+        # Tables with a row or none for each of two organizations: there an index is no help.
+        assert {table for plan in plans for table in scans(plan)} <= {"webhooks", "organizations", "memberships"}, name
 
 
 def test_a_query_without_an_index_would_be_seen(

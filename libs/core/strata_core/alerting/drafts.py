@@ -19,6 +19,7 @@ from strata_datamodel.limits import (
     RULE_INTERVAL_SECONDS_MAX,
     RULE_INTERVAL_SECONDS_MIN,
     RULE_LABELS,
+    RULE_WINDOW_IN_INTERVALS,
     RULE_WINDOW_SECONDS,
 )
 from strata_datamodel.metrics import AGGREGATE_NAMES, FilterOp, aggregate_named
@@ -49,6 +50,7 @@ def checked_draft(draft: RuleDraft) -> RuleDraft:
         *_within("/condition/field", len(condition.field.encode()), 1, NAME_BYTES, "bytes"),
         *_within("/condition/filters", len(condition.filters), 0, QUERY_FILTERS, "filters"),
         *_within("/condition/group_by", len(condition.group_by), 0, QUERY_GROUP_TAGS, "tags"),
+        *_asked_too_often(draft),
     ]
     if aggregate_named(condition.aggregate) is None:
         problems.append(Problem("/condition/aggregate", f"one of {', '.join(AGGREGATE_NAMES)}, p1 to p99"))
@@ -78,6 +80,14 @@ def _as_question(condition: Condition) -> list[Problem]:
     except (InvalidError, LimitError) as error:
         return [Problem("/condition", error.detail)]
     return []
+
+
+def _asked_too_often(draft: RuleDraft) -> list[Problem]:
+    window_s = draft.condition.window_s
+    if window_s <= RULE_WINDOW_IN_INTERVALS * max(draft.interval_s, 1):
+        return []
+    least = -(-window_s // RULE_WINDOW_IN_INTERVALS)
+    return [Problem("/interval_s", f"with a window of {window_s} s at least {least} seconds")]
 
 
 def _within(where: str, value: int, low: int, high: int, unit: str) -> list[Problem]:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import and_, case, delete, func, or_, select, update
+from sqlalchemy import Select, and_, case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.alerting.commands import open_alert, settle_alert
@@ -30,14 +31,31 @@ LEASE: Final = timedelta(seconds=60)
 """A rule that was claimed and not evaluated in this time is due again: a daily one must not wait for tomorrow."""
 
 
-def claim_due_rules(uow: UnitOfWork, limit: int = RULES_PER_PASS) -> list[DueRule]:
-    """In a system unit. A worker that dies now costs a slot or a minute, whichever is less, never a rule."""
+_NONE_UNDER_WAY: Final[Mapping[OrganizationId, int]] = MappingProxyType({})
+_PASSED_OVER: Final = 64
+"""More are looked at than claimed, as other workers may be claiming some of them this instant."""
+
+
+def claim_due_rules(
+    uow: UnitOfWork,
+    limit: int = RULES_PER_PASS,
+    *,
+    per_organization: int = RULES_PER_PASS,
+    under_way: Mapping[OrganizationId, int] = _NONE_UNDER_WAY,
+) -> list[DueRule]:
+    """In a system unit. A worker that dies now costs a slot or a minute, whichever is less, never a rule. Organizations
+    take turns: who has the fewest `under_way` is next, however long the line of another is; none gets more than
+    `per_organization`, those under way counted."""
     now = uow.now()
+    line = _line(now, per_organization, under_way).limit(limit + _PASSED_OVER)
+    # Materialized, so that the few that are next are then found by their key.
+    turns = line.cte("turns").prefix_with("MATERIALIZED", dialect="postgresql")
     due = (
         select(alert_rules)
-        .join(organizations, organizations.c.id == alert_rules.c.organization_id)
-        .where(alert_rules.c.is_enabled, alert_rules.c.next_due_at <= now, organizations.c.status == "active")
-        .order_by(alert_rules.c.next_due_at)
+        .join(turns, and_(turns.c.organization_id == alert_rules.c.organization_id, turns.c.id == alert_rules.c.id))
+        # Looked at again under the lock: another worker may have claimed it since.
+        .where(alert_rules.c.is_enabled, alert_rules.c.next_due_at <= now)
+        .order_by(turns.c.turn, alert_rules.c.next_due_at)
         .limit(limit)
         .with_for_update(of=alert_rules, skip_locked=True)
     )
@@ -49,6 +67,35 @@ def claim_due_rules(uow: UnitOfWork, limit: int = RULES_PER_PASS) -> list[DueRul
             .values(next_due_at=item.claimed_until)
         )
     return claimed
+
+
+def release_rules(uow: UnitOfWork, claimed: Sequence[DueRule]) -> None:
+    """In a system unit. Due at once for whoever looks next: what was claimed and is not going to be evaluated."""
+    for item in claimed:
+        uow.execute(
+            update(alert_rules)
+            .where(alert_rules.c.organization_id == item.organization_id, alert_rules.c.id == item.rule.rule_id)
+            .where(alert_rules.c.next_due_at == item.claimed_until)
+            .values(next_due_at=uow.now())
+        )
+
+
+def _line(
+    now: datetime, per_organization: int, under_way: Mapping[OrganizationId, int]
+) -> Select[tuple[UUID, UUID, int]]:
+    """Due rules, the first of each organization before the second of any."""
+    r = alert_rules.c
+    held = [(r.organization_id == organization_id, count) for organization_id, count in under_way.items()]
+    place = func.row_number().over(partition_by=r.organization_id, order_by=r.next_due_at)
+    turn = (place + (case(*held, else_=0) if held else 0)).label("turn")
+    due = (
+        select(r.organization_id, r.id, turn, r.next_due_at)
+        .join(organizations, organizations.c.id == r.organization_id)
+        .where(r.is_enabled, r.next_due_at <= now, organizations.c.status == "active")
+        .subquery()
+    )
+    wanted = select(due.c.organization_id, due.c.id, due.c.turn).where(due.c.turn <= per_organization)
+    return wanted.order_by(due.c.turn, due.c.next_due_at)
 
 
 def recall_rules(uow: UnitOfWork) -> int:
@@ -67,17 +114,24 @@ def query_of(due: DueRule) -> MetricQuery:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
+    """`is_new`: the rule's result is another than that of its last evaluation."""
+
     result: Verdict
     opened: int
     resolved: int
+    is_new: bool
+
+
+_DROPPED: Final = Evaluated(Verdict.NO_DATA, 0, 0, is_new=False)
 
 
 def apply_answer(ctx: Context, uow: UnitOfWork, due: DueRule, answer: MetricAnswer) -> Evaluated:
     """States, alerts, audit and events of this slot, in the caller's transaction. An older slot than the newest that
     was applied changes nothing, so that doubled evaluators cannot both act; nor does the answer to a rule that was
     changed or deleted since it was claimed."""
-    if not _is_current(ctx, uow, due):
-        return Evaluated(Verdict.NO_DATA, 0, 0)
+    last = _last_result(ctx, uow, due)
+    if last is None:
+        return _DROPPED
     now = uow.now()
     before = _states(ctx, uow, due.rule.rule_id)
     values = _values_by_fingerprint(answer)
@@ -98,15 +152,16 @@ def apply_answer(ctx: Context, uow: UnitOfWork, due: DueRule, answer: MetricAnsw
         resolved += decision.effect is Effect.RESOLVE
     result = _worst(verdicts)
     _note_result(ctx, uow, due, result, None)
-    return Evaluated(result, opened, resolved)
+    return Evaluated(result, opened, resolved, is_new=result != last)
 
 
 def apply_failure(ctx: Context, uow: UnitOfWork, due: DueRule, reason: str) -> Evaluated:
     """The store did not answer: nothing fires, nothing resolves, what is open stays open."""
-    if not _is_current(ctx, uow, due):
-        return Evaluated(Verdict.NO_DATA, 0, 0)
+    last = _last_result(ctx, uow, due)
+    if last is None:
+        return _DROPPED
     _note_result(ctx, uow, due, Verdict.ERROR, reason[:500])
-    return Evaluated(Verdict.ERROR, 0, 0)
+    return Evaluated(Verdict.ERROR, 0, 0, is_new=last != Verdict.ERROR)
 
 
 def _due_rule(row: Mapping[str, object], now: datetime) -> DueRule:
@@ -129,11 +184,13 @@ def _due_rule(row: Mapping[str, object], now: datetime) -> DueRule:
     )
 
 
-def _is_current(ctx: Context, uow: UnitOfWork, due: DueRule) -> bool:
-    """The rule's row is the lock: evaluators of one rule and those who change or resolve by hand take turns."""
+def _last_result(ctx: Context, uow: UnitOfWork, due: DueRule) -> str | None:
+    """Empty before the first; None when the rule is not what it was when it was claimed. Its row is the lock:
+    evaluators of one rule and those who change or resolve by hand take turns."""
     here = and_(alert_rules.c.organization_id == ctx.organization_id, alert_rules.c.id == due.rule.rule_id)
-    wanted = select(alert_rules.c.id).where(here, alert_rules.c.version == due.version)
-    return uow.execute(wanted.with_for_update()).one_or_none() is not None
+    wanted = select(alert_rules.c.last_result).where(here, alert_rules.c.version == due.version)
+    row = uow.execute(wanted.with_for_update()).one_or_none()
+    return None if row is None else str(row.last_result or "")
 
 
 def _states(ctx: Context, uow: UnitOfWork, rule_id: RuleId) -> dict[str, StateRow]:
