@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
-from factories.envelopes import envelope
+from factories.envelopes import ORGANIZATION, OTHER_ORGANIZATION, envelope
 from strata_core.ports.spool import Spool
-from strata_datamodel.errors import SpoolFullError, TooLargeError, UnavailableError
-from strata_datamodel.spooling import SpoolPosition
+from strata_datamodel.errors import LimitError, SpoolFullError, TooLargeError, UnavailableError
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.spooling import Envelope, SpoolPosition
 from strata_stores.clock import SystemClock
 from strata_stores.spool.file_spool import FileSpool
 
@@ -161,17 +162,67 @@ def test_depth_counts_what_is_not_acknowledged(place: Reopenable) -> None:
     assert place.open().depth() == left
 
 
+def of_somebody_else() -> Envelope:
+    return envelope(organization_id=OrganizationId(uuid4()))
+
+
 def test_a_full_spool_refuses_at_once_and_takes_again_after_acknowledgement(place: Reopenable) -> None:
     spool = place.open(max_bytes=20_000)
     put(spool, b"x" * 1000)
     room = 20_000 // spool.depth().size_bytes
-    put(spool, *(b"x" * 1000 for _ in range(room - 1)))
+    for _ in range(room - 1):
+        spool.append(of_somebody_else(), b"x" * 1000).result(PATIENCE_S)
     with pytest.raises(SpoolFullError) as refused:
-        spool.append(envelope(), b"x" * 1000)
+        spool.append(of_somebody_else(), b"x" * 1000)
     assert refused.value.retry_after_s
     spool.acknowledge(10)
     put(spool, b"x" * 1000)
     assert spool.depth().records == room - 10 + 1
+
+
+def filled(spool: Spool, organization_id: OrganizationId) -> int:
+    """How many records the organization got in before it was refused."""
+    before = spool.depth().records
+
+    def fill() -> None:
+        while True:
+            spool.append(envelope(organization_id=organization_id), b"x" * 1000).result(PATIENCE_S)
+
+    with pytest.raises(LimitError, match="of this organization") as refused:
+        fill()
+    assert refused.value.code == "spool_share"
+    assert "spool_share" in str(refused.value.hint)
+    assert refused.value.retry_after_s
+    return spool.depth().records - before
+
+
+def test_one_organization_cannot_fill_the_spool_for_another(place: Reopenable) -> None:
+    spool = place.open(max_bytes=200_000)
+    first = filled(spool, ORGANIZATION)
+    size = spool.depth().size_bytes
+    assert 0.74 * 200_000 < size <= 0.75 * 200_000
+    assert filled(spool, OTHER_ORGANIZATION) >= first // 4 - 1
+    assert spool.share_refusals() == 2
+    spool.append(of_somebody_else(), b"x" * 1000).result(PATIENCE_S)
+
+
+def test_shares_are_the_same_after_a_restart_and_come_back_with_acknowledgement(place: Reopenable) -> None:
+    spool = place.open(max_bytes=200_000)
+    first = filled(spool, ORGANIZATION)
+    spool = place.open(max_bytes=200_000)
+    assert filled(spool, ORGANIZATION) == 0
+    assert filled(spool, OTHER_ORGANIZATION) > 0
+    spool.acknowledge(first)
+    spool = place.open(max_bytes=200_000)
+    assert filled(spool, ORGANIZATION) > first // 2
+    spool.acknowledge(1_000)
+    assert filled(spool, ORGANIZATION) == first
+
+
+def test_a_record_larger_than_a_share_goes_in_alone(place: Reopenable) -> None:
+    spool = place.open(max_bytes=2_000)
+    put(spool, b"x" * 1_600)
+    assert bodies(spool) == [b"x" * 1_600]
 
 
 def test_a_record_larger_than_the_spool_is_not_told_to_come_again(place: Reopenable) -> None:

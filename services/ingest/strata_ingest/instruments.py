@@ -85,6 +85,11 @@ class SpoolCollector(Collector):
         capacity = GaugeMetricFamily("strata_spool_capacity_bytes", "Bytes it may hold", labels=["signal"])
         age = GaugeMetricFamily("strata_spool_oldest_age_seconds", "Age of the oldest of them", labels=["signal"])
         damaged = CounterMetricFamily("strata_spool_damaged", "Records skipped as damaged", labels=["signal"])
+        refusals = CounterMetricFamily(
+            "strata_spool_share_refusals",
+            "Requests refused as their organization held its share of a spool",
+            value=sum(spool.share_refusals() for spool in self._spools.values()),
+        )
         for signal, spool in self._spools.items():
             depth = spool.depth()
             oldest_ns = depth.oldest_received_at_ns
@@ -95,4 +100,4 @@ class SpoolCollector(Collector):
                 [signal], 0.0 if oldest_ns is None else max(0.0, (self._clock.now_ns() - oldest_ns) / _SECOND_NS)
             )
             damaged.add_metric([signal], spool.damaged_records())
-        return (records, size, capacity, age, damaged)
+        return (records, size, capacity, age, damaged, refusals)

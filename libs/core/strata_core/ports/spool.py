@@ -18,7 +18,11 @@ class Spool(Protocol):
     def append(self, envelope: Envelope, body: bytes) -> Future[SpoolPosition]:
         """The future resolves once the record is fsynced; many appends share one fsync. A future that failed
         (disk full) means that the record will never be read. Raises SpoolFullError at once when
-        the bound on bytes is reached."""
+        the bound on bytes is reached.
+        No organization may hold more than three times what is then free, so that none fills the spool for all: beyond
+        it raises LimitError (code `spool_share`) at once. Alone, that is three quarters of the capacity; beside one
+        that holds so much, three sixteenths. What was appended and is not acknowledged counts, also over a restart.
+        An organization that holds nothing may always append one record that there is room for."""
         ...
 
     def read(self, after: int, *, max_records: int, max_bytes: int) -> list[SpoolRecord]:
@@ -44,6 +48,10 @@ class Spool(Protocol):
 
     def damaged_records(self) -> int:
         """Records skipped since opening because their checksum did not match."""
+        ...
+
+    def share_refusals(self) -> int:
+        """Appends refused since opening because their organization held its share."""
         ...
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from strata_stores.spool.identity import load_identity, lock_directory
 from strata_stores.spool.recovery import recover
 from strata_stores.spool.segment import segment_paths
 from strata_stores.spool.segment_log import Frame, SegmentLog, Slot
+from strata_stores.spool.shares import Shares
 
 _BYTES_PER_FLUSH: Final = 64 * MIB
 _FULL_RETRY_S: Final = 5
@@ -47,7 +48,8 @@ class _Waiting:
 
 class FileSpool:
     """Refuses appends (SpoolFullError) past `max_bytes` not yet acknowledged, past `max_queued_bytes` not yet flushed,
-    and while the disk has less than `min_free_bytes`. The directory may take up to `max_bytes + segment_bytes`."""
+    and while the disk has less than `min_free_bytes`; (LimitError) past their organization's share. The directory may
+    take up to `max_bytes + segment_bytes`."""
 
     def __init__(
         self,
@@ -79,8 +81,9 @@ class FileSpool:
             undo.pop_all()
         self._spool_id = identity.spool_id
         self._marker = identity.marker
+        self._shares = Shares(max_bytes)
         self._segments = SegmentLog(
-            directory, identity.marker, recovered, cursor, self._disk, segment_bytes=segment_bytes
+            directory, identity.marker, recovered, cursor, self._disk, self._shares, segment_bytes=segment_bytes
         )
         self._reading = threading.Lock()
         self._arrived = threading.Condition()
@@ -102,7 +105,8 @@ class FileSpool:
 
     def append(self, envelope: Envelope, body: bytes) -> "Future[SpoolPosition]":
         packed = _encode_envelope(envelope)
-        waiting = _Waiting(Frame(envelope.received_at_ns, payload_crc(packed, body), packed, body))
+        owner = envelope.organization_id
+        waiting = _Waiting(Frame(owner, envelope.received_at_ns, payload_crc(packed, body), packed, body))
         if waiting.size_bytes > self._max_bytes:
             raise TooLargeError("the request is larger than the whole ingest spool")
         # From here on nobody can cancel it: whoever stops waiting must not make others believe it was not stored.
@@ -110,6 +114,7 @@ class FileSpool:
         with self._arrived:
             self._require_open()
             self._require_room(waiting.size_bytes)
+            self._shares.take(owner, waiting.size_bytes)
             self._queue.append(waiting)
             self._queued_bytes += waiting.size_bytes
             self._arrived.notify()
@@ -145,6 +150,9 @@ class FileSpool:
 
     def damaged_records(self) -> int:
         return self._segments.damaged
+
+    def share_refusals(self) -> int:
+        return self._shares.refusals
 
     def close(self) -> None:
         with self._arrived:
@@ -220,7 +228,7 @@ class FileSpool:
                 self._flush(batch)
             except Exception as error:  # noqa: BLE001 - the thread every append depends on must go on
                 _log.exception("spool_flush_failed")
-                _fail(batch, UnavailableError(f"the ingest spool failed: {type(error).__name__}"))
+                self._fail(batch, UnavailableError(f"the ingest spool failed: {type(error).__name__}"))
             with self._arrived:
                 self._queued_bytes -= sum(waiting.size_bytes for waiting in batch)
 
@@ -236,14 +244,14 @@ class FileSpool:
         sequences, error = self._segments.write([waiting.frame for waiting in batch])
         if error is not None:
             _log.error("spool_write_failed", error=error.strerror, failed=len(batch) - len(sequences))
-            _fail(batch[len(sequences) :], write_failure(error))
+            self._fail(batch[len(sequences) :], write_failure(error))
         for waiting, sequence in zip(batch, sequences, strict=False):
             waiting.future.set_result(SpoolPosition(self._spool_id, sequence))
 
-
-def _fail(batch: Sequence[_Waiting], error: StrataError) -> None:
-    for waiting in batch:
-        if not waiting.future.done():
+    def _fail(self, batch: Sequence[_Waiting], error: StrataError) -> None:
+        failed = [waiting for waiting in batch if not waiting.future.done()]
+        self._shares.give_back((waiting.frame.owner, waiting.size_bytes) for waiting in failed)
+        for waiting in failed:
             waiting.future.set_exception(error)
 
 

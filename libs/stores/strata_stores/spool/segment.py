@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from strata_stores.spool.framing import HEADER_BYTES, Header, decode_header, payload_crc
+from strata_stores.spool.shares import Owner, owner_of
 
 _SUFFIX: Final = ".segment"
 
@@ -27,17 +28,25 @@ class Segment:
     starts: "array[int]" = field(default_factory=lambda: array("Q"))
     sizes: "array[int]" = field(default_factory=lambda: array("Q"))
     arrivals_ns: "array[int]" = field(default_factory=lambda: array("q"))
+    owners: list[Owner] = field(default_factory=list)
 
-    def add(self, header: Header, start: int) -> None:
+    def add(self, header: Header, start: int, owner: Owner) -> None:
         self.sequences.append(header.sequence)
         self.starts.append(start)
         self.sizes.append(header.record_bytes)
         self.arrivals_ns.append(header.received_at_ns)
+        self.owners.append(owner)
         self.end = start + header.record_bytes
 
     def drop(self, index: int) -> None:
         for column in (self.sequences, self.starts, self.sizes, self.arrivals_ns):
             column.pop(index)
+        self.owners.pop(index)
+
+    def shares(self, after: int, through: int) -> list[tuple[Owner, int]]:
+        """Owner and size of each record with a sequence > after and <= through."""
+        chosen = slice(self.index_after(after), self.index_after(through))
+        return list(zip(self.owners[chosen], self.sizes[chosen], strict=True))
 
     def index_after(self, sequence: int) -> int:
         return bisect_right(self.sequences, sequence)
@@ -90,7 +99,8 @@ def _scan(segment: Segment, marker: bytes, *, verify_payloads: bool) -> Scan:
                 damaged += max(1, header.sequence - previous - 1)
                 is_lost = False
             if not verify_payloads or _is_whole(content, position, header):
-                segment.add(header, position)
+                start = position + HEADER_BYTES
+                segment.add(header, position, owner_of(content[start : start + header.envelope_bytes]))
             else:
                 damaged += 1
             previous = header.sequence

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from strata_datamodel.errors import StoreUnavailableError
 from strata_stores.spool.cursor import Cursor
@@ -15,12 +16,14 @@ from strata_stores.spool.disk import Disk
 from strata_stores.spool.framing import Header, encode_header
 from strata_stores.spool.recovery import Recovered
 from strata_stores.spool.segment import Segment, segment_path
+from strata_stores.spool.shares import Shares
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A record that has no sequence yet: it gets one when it is written."""
 
+    owner: UUID
     received_at_ns: int
     payload_crc: int
     envelope: bytes
@@ -42,7 +45,15 @@ class SegmentLog:
     """`changed` guards the index and is notified when it grows. Writing happens outside of it, in one thread only."""
 
     def __init__(
-        self, directory: Path, marker: bytes, recovered: Recovered, cursor: Cursor, disk: Disk, *, segment_bytes: int
+        self,
+        directory: Path,
+        marker: bytes,
+        recovered: Recovered,
+        cursor: Cursor,
+        disk: Disk,
+        shares: Shares,
+        *,
+        segment_bytes: int,
     ) -> None:
         self.changed = threading.Condition()
         self._directory = directory
@@ -51,6 +62,7 @@ class SegmentLog:
         self._next_sequence = recovered.next_sequence
         self._cursor = cursor
         self._disk = disk
+        self._shares = shares
         self._segment_bytes = segment_bytes
         self._must_truncate = False
         self._must_rotate = False
@@ -59,6 +71,8 @@ class SegmentLog:
         self.damaged = recovered.damaged
         self.records = sum(len(segment.sequences) for segment in self._segments)
         self.size_bytes = sum(sum(segment.sizes) for segment in self._segments)
+        for segment in self._segments:
+            shares.restore(zip(segment.owners, segment.sizes, strict=True))
         self._release(recovered.segments, 0, self.acknowledged)
 
     def write(self, frames: Sequence[Frame]) -> tuple[list[int], OSError | None]:
@@ -97,8 +111,8 @@ class SegmentLog:
         self._disk.sync(segment.fd)
         self._must_truncate = self._must_rotate = False
         with self.changed:
-            for header in headers:
-                segment.add(header, segment.end)
+            for header, frame in zip(headers, frames, strict=False):
+                segment.add(header, segment.end, frame.owner)
             self.records += len(headers)
             self.size_bytes += sum(header.record_bytes for header in headers)
             self._next_sequence = headers[-1].sequence + 1
@@ -155,6 +169,7 @@ class SegmentLog:
         """A record that turned out damaged: it is out of the index, so that nobody waits for it."""
         with self.changed:
             index = slot.segment.index_after(slot.sequence - 1)
+            self._shares.give_back([(slot.segment.owners[index], slot.size)])
             slot.segment.drop(index)
             self.records -= 1
             self.size_bytes -= slot.size
@@ -182,9 +197,10 @@ class SegmentLog:
 
     def _release(self, segments: Sequence[Segment], before: int, through: int) -> None:
         for segment in segments:
-            released = segment.sizes[segment.index_after(before) : segment.index_after(through)]
+            released = segment.shares(before, through)
+            self._shares.give_back(released)
             self.records -= len(released)
-            self.size_bytes -= sum(released)
+            self.size_bytes -= sum(size for _, size in released)
 
     def close(self) -> None:
         for segment in self._segments:
