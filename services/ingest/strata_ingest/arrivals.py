@@ -52,6 +52,15 @@ def by_organization(arrivals: Sequence[Arrival[B]]) -> dict[OrganizationId, list
     return groups
 
 
+def groups_held(
+    arrivals: Sequence[Arrival[B]], committed: int
+) -> Iterator[tuple[list[Arrival[B]], SpoolPosition | None]]:
+    """What the store holds already, an organization at a time, under a position that says so."""
+    held = [arrival for arrival in arrivals if arrival.sequence <= committed and arrival.size]
+    for group in by_organization(held).values():
+        yield group, group[-1].record.position
+
+
 def groups_to_write(
     arrivals: Sequence[Arrival[B]], committed: int
 ) -> Iterator[tuple[list[Arrival[B]], SpoolPosition | None]]:

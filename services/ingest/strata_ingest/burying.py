@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
 from strata_core.dead_letters.commands import keep
+from strata_core.dead_letters.queries import batches_kept
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import DEAD_LETTER_BYTES
@@ -35,6 +37,12 @@ def bury_events(
         reason: [msgspec.json.encode(batch.events[row]) + b"\n" for row in rows] for reason, rows in by_reason.items()
     }
     _keep_all(units, Signal.LOGS, store, batch.organization_id, envelope, contents, EVENTS)
+
+
+def buried_batches(units: UnitsOfWork, organization_id: OrganizationId, batch_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of which something is in the dead letters: what is refused of a batch gets there in one transaction."""
+    with units.organization(organization_id) as uow:
+        return batches_kept(uow, batch_ids)
 
 
 def bury_record(units: UnitsOfWork, store: str, record: SpoolRecord, reason: str) -> None:

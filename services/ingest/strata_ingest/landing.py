@@ -11,9 +11,9 @@ from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import Signal, SpoolRecord
-from strata_ingest.arrivals import Arrival, B, by_organization, events_of, groups_to_write, points_of
+from strata_ingest.arrivals import Arrival, B, by_organization, events_of, groups_held, groups_to_write, points_of
 from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
-from strata_ingest.burying import bury_events, bury_points
+from strata_ingest.burying import buried_batches, bury_events, bury_points
 from strata_ingest.hand_over import HandOver, Shared
 from strata_ingest.merging import merged_events, merged_points
 from strata_ingest.sightings import sightings_in_events, sightings_in_series
@@ -49,7 +49,7 @@ class Landing(Protocol[B]):
 
     def land(self, arrivals: Sequence[Arrival[B]], committed: int) -> Landed:
         """Idempotent; in the store and on the books when it returns. Points of sequences up to `committed` are in the
-        store already: for those only the books are brought up to date."""
+        store already: for those only the books and the dead letters are brought up to date."""
         ...
 
 
@@ -87,6 +87,7 @@ class MetricLanding:
             for place, rejected in merged.rejections(outcome.rejected).items():
                 arrival = group[place]
                 bury_points(self._units, self.store, arrival.batch, arrival.record.envelope, rejected)
+        buried += self._bury_what_was_refused(arrivals, committed)
         for organization_id, group in by_organization(arrivals).items():
             self._series.add(organization_id, {key for arrival in group for key in arrival.batch.series})
             self._inventory.note(
@@ -98,6 +99,23 @@ class MetricLanding:
                 ),
             )
         return Landed(written, buried)
+
+    def _bury_what_was_refused(self, arrivals: Sequence[Arrival[PointBatch]], committed: int) -> int:
+        """The points are in, but a database that was down, or a kill, may have come between them and the letters."""
+        buried = 0
+        for group, source in groups_held(arrivals, committed):
+            batch, merged = merged_points([arrival.batch for arrival in group], source)
+            refused = merged.rejections(self._store.write(batch).rejected)
+            if not refused:
+                continue
+            batch_ids = [group[place].record.envelope.batch_id for place in refused]
+            done = buried_batches(self._units, batch.organization_id, batch_ids)
+            for place, rejected in refused.items():
+                arrival, envelope = group[place], group[place].record.envelope
+                if envelope.batch_id not in done:
+                    bury_points(self._units, self.store, arrival.batch, envelope, rejected)
+                    buried += len(rejected)
+        return buried
 
 
 class LogLanding:

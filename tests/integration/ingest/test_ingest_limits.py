@@ -124,3 +124,20 @@ def test_a_revoked_key_is_refused_within_five_seconds(ingest):
         revoke_api_key(ctx, uow, key.key.id)
     eventually(lambda: status() == 401, timeout_s=5.5, what="the revocation")
     assert ingest.write(LINE).status_code == 204
+
+
+def test_who_fills_the_spool_is_refused_alone_and_told_which_limit(make_ingest):
+    world = make_ingest(is_writing=False, max_bytes=200_000, min_free_bytes=0)
+    lines = "\n".join(f"cpu,host=h{number} v=1" for number in range(500))
+    answer = refused(lambda: world.write(lines))
+    assert answer.status_code == 429
+    assert answer.json()["code"] == "too many requests"
+    assert "spool_share" in answer.json()["message"]
+    assert int(answer.headers["retry-after"]) >= 1
+    assert world.write(lines, world.globex).status_code == 204
+    documents = DOCUMENT * 200
+    answer = refused(lambda: world.bulk(documents))
+    assert answer.status_code == 429
+    assert "spool_share" in answer.json()["error"]["reason"]
+    assert world.bulk(documents, world.globex).status_code == 200
+    assert world.machine.counted("strata_spool_share_refusals_total") == 2

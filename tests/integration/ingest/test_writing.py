@@ -26,7 +26,8 @@ def test_an_outage_of_the_store_only_delays_what_was_acknowledged(make_ingest):
     assert ingest.count_points() == 3
     assert letters(ingest) == []
     assert ingest.machine.counted("strata_writer_retries_total") == 6
-    assert len(ingest.machine.metric_store.batches) == 1
+    first, again = ingest.machine.metric_store.batches
+    assert first.source == again.source  # held already: asked once more for what it refuses, and not written
 
 
 def test_the_writer_tells_what_holds_it_up(make_ingest):
@@ -129,6 +130,27 @@ def test_refused_points_become_dead_letters_with_the_stores_reason_and_the_rest_
     assert second["organization_id"] == ingest.globex.organization_id
     assert second["content"].startswith(b"bad\\ one,host=d v=true ")
     assert ingest.machine.counted("strata_writer_dead_letters_total") == 3
+
+
+def test_refused_points_are_kept_once_also_when_the_letters_failed_after_the_points_were_in(make_ingest):
+    ingest = make_ingest(is_writing=False)
+    machine = ingest.machine
+    ingest.write("good,host=a v=1\nbad,host=b v=2\n")
+    ingest.write("bad,host=c v=3\n", ingest.globex)
+    machine.close()
+    shutil.copytree(machine.folder / "spool", machine.folder / "before")
+    for error in (DOWN, None):  # the second time all is in, and only the spool's cursor was lost
+        machine.open()
+        machine.metric_store.refuses = lambda name: "no such thing" if name == "bad" else None
+        machine.metric_store.after.extend([error] * (error is not None))
+        machine.start_writers()
+        assert ingest.points("good") == {"a": 1}
+        kept = sorted((letter["organization_id"], letter["reason"], letter["item_count"]) for letter in letters(ingest))
+        assert kept == sorted((s.organization_id, "no such thing", 1) for s in (ingest.acme, ingest.globex))
+        machine.close()
+        shutil.rmtree(machine.folder / "spool")
+        shutil.copytree(machine.folder / "before", machine.folder / "spool")
+    machine.open()
 
 
 @pytest.mark.parametrize("error", [StoreRefusedError("metrics", "never"), RuntimeError("a bug")])

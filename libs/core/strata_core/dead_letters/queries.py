@@ -1,6 +1,6 @@
 """Reads of dead letters."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -83,3 +83,11 @@ def content(ctx: Context, uow: UnitOfWork, letter_id: DeadLetterId) -> bytes:
 
 def letter_from(row: Mapping[Any, Any]) -> DeadLetter:
     return DeadLetter(**{name: row[name] for name in DeadLetter.__slots__})
+
+
+def batches_kept(uow: UnitOfWork, batch_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of them that have a letter, whatever became of it. For the ingest, which asks for nobody."""
+    wanted = select(dead_letters.c.batch_id).where(
+        dead_letters.c.organization_id == uow.organization_id, dead_letters.c.batch_id.in_(batch_ids)
+    )
+    return set(uow.execute(wanted).scalars())

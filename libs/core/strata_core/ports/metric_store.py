@@ -18,6 +18,7 @@ class MetricStore(Protocol):
     def write(self, batch: PointBatch) -> WriteOutcome:
         """Durable and queryable when this returns. Idempotent: same series and time, the last write wins, and writing a
         batch again leaves the same points. Points the store refuses for good are in the outcome, all others are stored.
+        A store that keeps sequences answers a batch of one it holds without writing it, with the same refusals.
         Every store refuses numbers that are not finite, empty names, and names or tag values with line breaks.
         """
         ...
