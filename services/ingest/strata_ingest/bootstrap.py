@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from typing import Final
 
+import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
@@ -19,15 +20,22 @@ from strata_stores.settings import Settings
 from strata_stores.spool.file_spool import FileSpool
 
 _STOP_S: Final = 20.0
+_DRAIN_S: Final = 60.0  # beyond the time-outs of all that a writer may be waiting for
+_log = structlog.get_logger(__name__)
 
 
 class IngestService:
     """`start` drains what an earlier process left; `close` comes after `stop`."""
 
-    def __init__(self, stores: Stores, settings: Settings) -> None:
+    def __init__(
+        self, stores: Stores, settings: Settings, *, stop_s: float = _STOP_S, drain_s: float = _DRAIN_S
+    ) -> None:
         if stores.system_units is None:
             raise UnavailableError("ingest needs the worker's database role for its writers", code="no_worker_role")
         self._closing = ExitStack()
+        self._stop_s = stop_s
+        self._drain_s = drain_s
+        self._is_stopped = True
         half = settings.spool_max_bytes // 2
         spools: dict[Signal, FileSpool] = {}
         for signal in Signal:
@@ -61,15 +69,28 @@ class IngestService:
         self.app: FastAPI = create_app(deps)
 
     def start(self) -> None:
+        self._is_stopped = False
         for writer in self._writers:
             writer.start()
 
-    def stop(self) -> None:
-        """What is not written yet stays in the spool, and is written by the next process on this directory."""
-        for writer in self._writers:
-            writer.stop(_STOP_S)
+    def stop(self) -> bool:
+        """False when a writer would not end: it may still use the stores. What is not written yet stays in the spool,
+        and is written by the next process on this directory."""
+        self._is_stopped = self._have_ended(self._stop_s)
+        if not self._is_stopped:
+            _log.warning("writers_still_busy", waited_s=self._stop_s, waiting_s=self._drain_s)
+            self._is_stopped = self._have_ended(self._drain_s)
+        return self._is_stopped
+
+    def _have_ended(self, timeout_s: float) -> bool:
+        ended = [writer.stop(timeout_s) for writer in self._writers]  # each is told, whatever became of the others
+        return all(ended)
 
     def close(self) -> None:
+        """Not under a writer that would not end: its spools stay open until the process is gone, which harms none."""
+        if not self._is_stopped:
+            _log.error("spools_left_open", reason="a writer did not end")
+            return
         self._closing.close()
 
 
