@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 import httpx
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from fixtures.api import ApiWorld, Tenant
 from strata_core.dead_letters.commands import keep
 from strata_core.new_ids import new_id
+from strata_core.outbox.commands import append
+from strata_core.outbox.events import Event
 from strata_datamodel.tables.alerting import alerts
 from strata_datamodel.tables.notifying import notifications
 from strata_datamodel.tables.organizations import memberships
+from strata_datamodel.tables.outbox import outbox
 
 Body = Mapping[str, object]
 CONDITION = {"measurement": "system_metrics", "field": "value", "threshold": 90}
@@ -67,6 +70,14 @@ class Things:
                 )
             )
 
+    def parked_event(self) -> str:
+        with self.tenant.system_units.organization(self.tenant.organization_id) as uow:
+            event_id = append(uow, Event("alert.fired", 1, "alert", new_id(uow)))
+            uow.execute(
+                update(outbox).where(outbox.c.id == event_id).values(state="parked", attempts=20, last_error="refused")
+            )
+        return str(event_id)
+
     def user(self) -> str:
         email = self.tenant.member("developer", self.world.hasher)
         return str(self.world.database.rows("SELECT id FROM users WHERE email = %s", email)[0]["id"])
@@ -114,6 +125,7 @@ MAKERS: dict[str, Callable[[Things], str]] = {
     "assignment_id": lambda the: the.post("role-assignments", BODIES["role_assignments_create"](the)),
     "dead_letter_id": Things.dead_letter,
     "dependency_id": Things.dependency,
+    "event_id": Things.parked_event,
     "host_id": lambda the: the.post("hosts", {"name": named()}),
     "invitation_id": Things.invitation,
     "member_id": Things.membership,
@@ -200,6 +212,7 @@ LISTED: dict[str, Callable[[Things], object]] = {
     "hosts_list": MAKERS["host_id"],
     "invitations_list": MAKERS["invitation_id"],
     "members_list": MAKERS["member_id"],
+    "parked_events_list": MAKERS["event_id"],
     "role_assignments_list": MAKERS["assignment_id"],
     "roles_list": MAKERS["role_id"],
     "service_accounts_list": MAKERS["account_id"],

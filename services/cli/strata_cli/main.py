@@ -31,6 +31,8 @@ audit_commands = typer.Typer(name="audit", help="The audit log's hash chains.", 
 app.add_typer(audit_commands)
 quota_commands = typer.Typer(name="quotas", help="What an organization may do a second.", no_args_is_help=True)
 app.add_typer(quota_commands)
+event_commands = typer.Typer(name="events", help="Events that failed too often.", no_args_is_help=True)
+app.add_typer(event_commands)
 org_commands = typer.Typer(name="orgs", help="All organizations, for an operator.", no_args_is_help=True)
 app.add_typer(org_commands)
 import_commands = typer.Typer(name="import", help="Take over what older systems hold.", no_args_is_help=True)
@@ -214,6 +216,27 @@ def quotas_set(
     from strata_cli import quotas
 
     quotas.run_set(load_settings(data_dir=data_dir), org, name=name, value=value)
+
+
+@event_commands.command("parked")
+def events_parked(org: Org, data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
+    """Events that are not tried again by themselves, newest first, each with the reason of its last failure."""
+    from strata_cli import events
+
+    events.run_parked(load_settings(data_dir=data_dir), org, as_json=json)
+
+
+@event_commands.command("retry")
+def events_retry(
+    org: Org,
+    event: Annotated[UUID, typer.Argument(help="Its id, as `events parked` shows it.")],
+    data_dir: DataDir = None,
+    json: Json = False,  # noqa: FBT002
+) -> None:
+    """Set a parked event going again, with all its attempts before it."""
+    from strata_cli import events
+
+    events.run_retry(load_settings(data_dir=data_dir), org, event, as_json=json)
 
 
 @key_commands.command("rotate-wrapping")

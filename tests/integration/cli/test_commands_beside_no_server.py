@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from strata_cli.database import run_downgrade, run_status, run_upgrade
 from strata_cli.doctor import run_doctor
+from strata_cli.events import run_parked, run_retry
 from strata_cli.keys import run_create, run_list
 from strata_cli.setup import run_init
 from strata_datamodel.errors import ConflictError, NotFoundError
@@ -54,6 +56,10 @@ def test_an_organization_is_made_looked_at_and_given_a_key(settings, capsys):
     assert sorted(key["name"] for key in printed(capsys)) == ["admin", "ingest"]
     with pytest.raises(NotFoundError):
         run_list(settings, "nobody", as_json=True)
+    run_parked(settings, "acme", as_json=True)
+    assert printed(capsys) == []
+    with pytest.raises(NotFoundError):
+        run_retry(settings, "acme", UUID(int=1), as_json=True)
     assert run_doctor(settings, as_json=True) == 0
     findings = {finding["subject"]: finding for finding in printed(capsys)["findings"]}
     assert {"disk", "postgres", "redis", "metrics", "logs", "archive", "clock"} <= findings.keys()

@@ -19,6 +19,7 @@ from strata_core.inventory.sightings import record_sightings
 from strata_core.notifying.commands import claim_notifications, purge_finished
 from strata_core.outbox.commands import claim, take_due_for_ringing
 from strata_core.outbox.queries import backlog
+from strata_core.parked_events.queries import parked_events
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from strata_core.series.queries import known_fingerprints
@@ -102,6 +103,7 @@ READS: dict[str, Callable[[Context, UnitOfWork], object]] = {
         ctx, uow, limit=50, where=AuditFilter(target_kind="host", target_id="h7")
     ),
     "dead letters": lambda ctx, uow: dead_letter_page(ctx, uow, limit=50, state="open"),
+    "parked events": lambda ctx, uow: parked_events(ctx, uow, limit=50),
     "idempotency": lambda ctx, uow: begin(ctx, uow, "r", "7", b"f"),
     "series": lambda ctx, uow: known_fingerprints(uow, [bytes(16), bytes(range(16))]),
     "sightings": lambda ctx, uow: record_sightings(
