@@ -230,7 +230,7 @@ def test_a_damaged_body_is_a_clients_mistake(shared_ingest, damage):
 def test_a_full_spool_asks_to_come_back_and_takes_more_once_drained(make_ingest):
     ingest = make_ingest(is_writing=False, max_bytes=20_000)
     line = "m,host=a v=1\n" * 700
-    assert ingest.write(line).status_code == 204
+    assert ingest.write(line, ingest.globex).status_code == 204
     for _ in range(2):
         response = ingest.write(line + "m,host=b v=2\n" * 100)
         if response.status_code != 204:
