@@ -17,6 +17,7 @@ _PORTS = (
     "password_hasher",
     "known_passwords",
     "passkeys",
+    "identity_providers",
     "secret_box",
     "rate_limiter",
     "link_key",

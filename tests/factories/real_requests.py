@@ -48,7 +48,15 @@ class Things:
             if parameter not in self.made:
                 self.made[parameter] = MAKERS[parameter](self)
             template = before + self.made[parameter] + after
+        if template.endswith("/identity-provider"):
+            self.identity_provider(template)
         return template
+
+    def identity_provider(self, path: str) -> None:
+        """An organization has one at most, and it has no id in paths."""
+        headers = {**self.tenant.admin, "if-match": "*"}
+        body = BODIES["identity_provider_put"](self)
+        self.world.client.put(path, json=body, headers=headers).raise_for_status()
 
     def alert(self) -> str:
         with self.tenant.system_units.organization(self.tenant.organization_id) as uow:
@@ -171,6 +179,11 @@ BODIES: dict[str, Callable[[Things], Body]] = {
     "hosts_create": _name,
     "hosts_replace": _name,
     "hosts_update": lambda _: {"environment": "test"},
+    "identity_provider_put": lambda _: {
+        "issuer": "https://login.example.com",
+        "client_id": named(),
+        "client_secret": named(),
+    },
     "invitations_create": lambda _: {"email": f"{named()}@invited.test", "role": "developer"},
     "logs_search": lambda _: {"query": "level:error"},
     "members_update": lambda _: {"role": "devops"},

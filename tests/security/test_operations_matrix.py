@@ -28,6 +28,8 @@ GIVEN = role_permissions("devops") | role_permissions("developer")
 MORE = dict.fromkeys(
     ("invitations_create", "invitations_resend", "invitations_revoke", "members_update", "members_remove"), GIVEN
 )
+# Whoever sets a provider could be signed in by it as any admin.
+MORE |= dict.fromkeys(("identity_provider_put", "identity_provider_delete"), role_permissions("admin"))
 # What no key may do, whatever it holds, but a person who is signed in.
 IN_PERSON = {"members_transfer_ownership"}
 

@@ -187,6 +187,7 @@ def test_secrets_are_hidden_from_people_with_a_query_tool(database: Database) ->
         ("api_keys", "secret_hash"),
         ("webhooks", "secret_sealed"),
         ("sessions", "token_hash"),
+        ("identity_providers", "client_secret_sealed"),
         ("passkeys", "public_key"),
         ("recovery_codes", "code_hash"),
         ("sign_in_tickets", "token_hash"),

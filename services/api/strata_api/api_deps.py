@@ -12,6 +12,7 @@ from strata_api.read_recorder import ReadRecorder
 from strata_core.mail.links import LinkKey
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
+from strata_core.ports.identity_provider import IdentityProviders
 from strata_core.ports.known_passwords import KnownPasswords
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
@@ -34,6 +35,7 @@ class ApiDeps:
     password_hasher: PasswordHasher
     known_passwords: KnownPasswords
     passkeys: PasskeyCeremonies
+    identity_providers: IdentityProviders
     secret_box: SecretBox
     rate_limiter: RateLimiter
     health_checks: Callable[[], Sequence[StoreHealth]]

@@ -23,7 +23,7 @@ from strata_core.organizations.queries import (
 from strata_core.organizations.rules import require_active
 from strata_core.roles.effective import key_grants, member_grants
 from strata_core.sign_in.rules import check_entry
-from strata_datamodel.errors import UnauthenticatedError
+from strata_datamodel.errors import DeniedError, UnauthenticatedError
 
 _COOKIE = "strata_session"
 _COOKIE_LENGTH = 128
@@ -80,6 +80,14 @@ def authenticated(deps: ApiDeps, request: Request) -> Principal:
     check_origin(request.method, request.headers, deps.public_url)
     with deps.units.credential(token_hash.hex()) as uow:
         return recognise_session(uow, token_hash)
+
+
+def session_confined() -> DeniedError:
+    return DeniedError(
+        "your organization's identity provider signed you in, which is good for that organization only",
+        code="session_confined",
+        hint="sign in with your own password; `Forgot password` sets one",
+    )
 
 
 def entered(deps: ApiDeps, principal: Principal, slug_or_id: str, origin: Origin) -> tuple[Context, Organization]:

@@ -10,6 +10,8 @@ from strata_api.api_deps import ApiDeps
 from strata_api.app import create_app
 from strata_core.mail.links import LINK_KEY_PURPOSE, LinkKey
 from strata_datamodel.health import StoreHealth
+from strata_stores.channels.guarded_fetch import GuardedFetch
+from strata_stores.channels.oidc import OidcProviders
 from strata_stores.factory import Stores
 from strata_stores.figures import LimiterFigures, StoreFigures
 from strata_stores.passkeys.webauthn_ceremonies import WebauthnCeremonies
@@ -39,6 +41,9 @@ def build_api(
         password_hasher=stores.password_hasher,
         known_passwords=ListedPasswords(),
         passkeys=WebauthnCeremonies(),
+        identity_providers=OidcProviders(
+            stores.clock, GuardedFetch.trusting(stores.clock, settings.outbound_allow, settings.ca_file)
+        ),
         secret_box=stores.secret_box,
         rate_limiter=stores.rate_limiter,
         health_checks=lambda: [*stores.health(), *(item for check in more_health for item in check())],

@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Request
 from strata_api.api_deps import ApiDeps, deps_of, injected
 from strata_api.authentication import Origin, Principal, origin_of
 from strata_api.paging import Listing, Paging
-from strata_api.recognition import expect_new_sessions, recognised, recognised_person
+from strata_api.recognition import expect_new_sessions, recognised, recognised_person, refuse_confined
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.access.rules import require, require_somewhere
 from strata_core.context import Context
@@ -72,11 +72,16 @@ class Requirement:
         return Access(known.ctx, known.principal, known.organization, deps)
 
 
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """Of a route outside organizations: anybody with a credential."""
 
+    serves_confined: bool = False
+
     async def __call__(self, request: Request) -> Caller:
         principal = await recognised_person(request)
+        if not self.serves_confined:
+            refuse_confined(principal, request.method)
         return Caller(principal, origin_of(request), deps_of(request))
 
 
@@ -93,8 +98,9 @@ def requires(permission: str, *, in_scope: bool = False) -> Any:
     return Depends(Requirement(permission, in_scope))
 
 
-def signed_in() -> Any:
-    return Depends(SignedIn())
+def signed_in(*, confined: bool = False) -> Any:
+    """`confined`: also changes by a session that only an organization's identity provider vouches for."""
+    return Depends(SignedIn(confined))
 
 
 def anybody() -> Any:

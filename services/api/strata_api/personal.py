@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from strata_api.authentication import origin_of
+from strata_api.authentication import origin_of, session_confined
 from strata_api.deps import Caller
 from strata_core.access.queries import KeyIdentity, SessionIdentity
 from strata_core.ports.unit_of_work import UnitsOfWork
@@ -23,11 +23,7 @@ def person_of(caller: Caller) -> SessionIdentity:
     if isinstance(caller.principal, KeyIdentity):
         raise DeniedError("this belongs to a person", code="person_required", hint="sign in instead of using a key")
     if caller.principal.confined_to is not None:
-        raise DeniedError(
-            "your organization's identity provider signed you in, which is good for that organization only",
-            code="session_confined",
-            hint="sign in with your own password; `Forgot password` sets one",
-        )
+        raise session_confined()
     return caller.principal
 
 

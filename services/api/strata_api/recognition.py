@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from strata_api.api_deps import ApiDeps, deps_of
-from strata_api.authentication import Principal, authenticated, entered, origin_of
+from strata_api.authentication import Principal, authenticated, entered, origin_of, session_confined
 from strata_api.identity_cache import Entered, IdentityCache, fingerprint
 from strata_api.origins import check_origin, is_safe
 from strata_api.rate_limits import admit
@@ -69,6 +69,14 @@ def expect_new_sessions(request: Request) -> None:
     """Of a request without a credential: signing in replaces a session, a new password ends all of a person's."""
     if not is_safe(request.method):
         request.scope["state"][_FORGET] = identities_of(request).forget_sessions
+
+
+def refuse_confined(principal: Principal, method: str) -> None:
+    """Outside organizations there is the person's own account: with what an organization's identity provider says of
+    them, that organization could take it over. Raises DeniedError (code `session_confined`)."""
+    if isinstance(principal, KeyIdentity) or principal.confined_to is None or is_safe(method):
+        return
+    raise session_confined()
 
 
 def check_network(principal: Principal, address: str | None) -> None:

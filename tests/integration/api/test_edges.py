@@ -41,6 +41,7 @@ def bare(health):
             "password_hasher",
             "known_passwords",
             "passkeys",
+            "identity_providers",
             "secret_box",
             "link_key",
         ),
@@ -180,6 +181,7 @@ def test_a_store_that_is_down_is_told_with_a_time_to_come_back():
             "password_hasher",
             "known_passwords",
             "passkeys",
+            "identity_providers",
             "secret_box",
             "link_key",
         )

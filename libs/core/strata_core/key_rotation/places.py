@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Table, true
 from strata_core.ports.secret_box import SecretPlace
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.tables.audit import user_access_logs
+from strata_datamodel.tables.identity import identity_providers
 from strata_datamodel.tables.notifying import webhooks
 from strata_datamodel.tables.sign_in import totp_secrets
 
@@ -33,6 +34,7 @@ class SealedColumn:
 
 OF_ORGANIZATIONS: Final = (
     SealedColumn(webhooks, "secret_sealed"),
+    SealedColumn(identity_providers, "client_secret_sealed"),
     SealedColumn(user_access_logs, "address_sealed"),
 )
 OF_PEOPLE: Final = (SealedColumn(totp_secrets, "secret_sealed", "user_id"),)

@@ -3,6 +3,7 @@
 from strata_datamodel.tables.access import api_keys, service_accounts
 from strata_datamodel.tables.alerting import alert_rules, alert_states, alerts
 from strata_datamodel.tables.audit import audit_log
+from strata_datamodel.tables.identity import external_identities, identity_providers
 from strata_datamodel.tables.inventory import hosts, service_dependencies, services
 from strata_datamodel.tables.ledger import schema_ledger
 from strata_datamodel.tables.mails import mails
@@ -35,8 +36,10 @@ __all__ = [
     "data_keys",
     "dead_letters",
     "email_changes",
+    "external_identities",
     "hosts",
     "idempotency",
+    "identity_providers",
     "invitations",
     "legacy_users",
     "mails",

@@ -154,7 +154,7 @@ def second_factor(body: SecondStep, request: Request, response: Response, deps: 
 
 
 @router.post("/logout", operation_id="auth_logout", summary="End this session", status_code=204)
-def logout(caller: Annotated[Caller, signed_in()], request: Request, response: Response) -> None:
+def logout(caller: Annotated[Caller, signed_in(confined=True)], request: Request, response: Response) -> None:
     token_hash = session_hash(request)
     if isinstance(caller.principal, KeyIdentity) or token_hash is None:
         raise InvalidError("a key has no session to end", code="no_session", hint="revoke the key instead")

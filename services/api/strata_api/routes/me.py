@@ -105,6 +105,8 @@ def get_me(caller: Annotated[Caller, signed_in()], response: Response) -> Me:
     response.headers["etag"] = etag(user.id, user.version)
     organizations = []
     for each in memberships:
+        if principal.confined_to not in {None, each.organization.id}:
+            continue
         with units.organization(each.organization.id) as uow:
             grants = member_grants(uow, principal.user_id, each.role)
         organizations.append(_mine(each.organization, each.role, grants))
@@ -169,6 +171,10 @@ def list_my_organizations(caller: Annotated[Caller, signed_in()], paged: Paged) 
     if isinstance(principal, KeyIdentity):
         with deps.units.organization(principal.organization_id) as uow:
             mine = organization_of(uow, str(principal.organization_id))
+        return Page(items=[OrganizationOut.model_validate(mine)], next_cursor=None)
+    if principal.confined_to is not None:
+        with deps.units.organization(principal.confined_to) as uow:
+            mine = organization_of(uow, str(principal.confined_to))
         return Page(items=[OrganizationOut.model_validate(mine)], next_cursor=None)
     # This list belongs to a person, whose id seals its cursors in place of an organization's.
     listing = paged.of(deps.cursors, OrganizationId(principal.user_id), "orgs_list")

@@ -1,0 +1,1 @@
+"""Signing members in by the word of their organization's identity provider."""
