@@ -25,6 +25,12 @@ ROOT = Path(__file__).parents[2]
 PASSING = "def test_it(influx_url): print(f'url={influx_url}')"
 
 
+# A shell that starts a run in the background has it ignore SIGINT, and its children with it: this one listens again.
+INNER_PYTEST = (
+    "import signal, sys, pytest; signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(pytest.main())"
+)
+
+
 class InnerRun:
     """pytest on one file with the plugin under test, in a temporary folder of its own."""
 
@@ -48,8 +54,8 @@ class InnerRun:
         return subprocess.Popen(
             [
                 sys.executable,
-                "-m",
-                "pytest",
+                "-c",
+                INNER_PYTEST,
                 "-p",
                 "xdist",
                 "-p",

@@ -176,7 +176,10 @@ def test_a_record_of_an_organization_that_is_gone_blocks_nobody(make_ingest):
     assert ingest.write("m,host=a v=1").status_code == 204
     for table in ("api_keys", "memberships", "outbox", "audit_log"):
         ingest.database.run(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        ingest.database.run(f"DELETE FROM {table} WHERE organization_id = %s", ingest.globex.organization_id)
+        try:
+            ingest.database.run(f"DELETE FROM {table} WHERE organization_id = %s", ingest.globex.organization_id)
+        finally:  # other tests share the database
+            ingest.database.run(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     ingest.database.run("DELETE FROM organizations WHERE id = %s", ingest.globex.organization_id)
     ingest.machine.start_writers()
     assert ingest.points("m") == {"a": 1}
