@@ -37,7 +37,9 @@ def test_the_next_start_works_after_the_owner_was_killed(server_root: Path, star
     write_word(instance.relational_url, "committed")
     owner.end(signal.SIGKILL)
     with DataDirectory(server_root) as directory, EmbeddedServers(directory) as servers:
-        assert not any(is_running(pid) for pid in owner.server_pids.values())
+        eventually(
+            lambda: not any(is_running(pid) for pid in owner.server_pids.values()), 10, what="the end of the orphans"
+        )
         assert [process.pid for process in processes_in(directory.valkey, "valkey-server")] == [servers.valkey.pid]
         with psycopg.connect(servers.urls.relational_url) as connection:
             assert connection.execute("SELECT word FROM memory").fetchall() == [("committed",)]
@@ -65,7 +67,7 @@ def test_a_signal_to_the_owner_stops_its_servers_cleanly(
 ) -> None:
     owner = start_owner(server_root)
     assert owner.end(signal_number) == 0
-    assert not any(is_running(pid) for pid in owner.server_pids.values())
+    eventually(lambda: not any(is_running(pid) for pid in owner.server_pids.values()), 10, what="their end")
     assert "database system is shut down" in (server_root / "postgres.log").read_text()
     assert "bye bye" in (server_root / "valkey.log").read_text()
     assert not list((server_root / "run").rglob("*.s.PGSQL*"))

@@ -144,7 +144,7 @@ def test_a_postgres_that_hangs_is_replaced(directory: DataDirectory) -> None:
         os.kill(frozen, signal.SIGSTOP)
         status = wait_for_restart(servers, "postgres")
         assert "checks failed" in status.last_reason
-        assert not is_running(frozen)
+        eventually(lambda: not is_running(frozen), 10, what="its end")
         assert recalled(servers.urls) == (["committed"], ["committed"])
 
 
@@ -154,7 +154,7 @@ def test_nothing_runs_after_a_stop_and_a_second_stop_is_nothing(directory: DataD
     pids = [status.pid for status in servers.status()]
     servers.stop()
     servers.stop()
-    assert not any(is_running(pid) for pid in pids if pid is not None)
+    eventually(lambda: not any(is_running(pid) for pid in pids if pid is not None), 10, what="their end")
     assert [status.is_ready for status in servers.status()] == [False, False]
 
 
