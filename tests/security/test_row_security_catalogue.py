@@ -26,6 +26,8 @@ GLOBAL_UNIQUES = {
     "pk_mails": "a mail may be a person's, of no organization",
     "uq_api_keys_key_id": "a key is looked up before its organization is known",
     "pk_schema_ledger": "holds no tenant's rows",
+    "pk_leases": "holds no tenant's rows",
+    "pk_workers": "holds no tenant's rows",
     "alembic_version_pkc": "holds no tenant's rows",
 }
 # Indexes of tenant tables that serve scans over all organizations, by workers only.
@@ -55,7 +57,7 @@ WALLED_WITHOUT_ORGANIZATION = {
     "sign_in_tickets",
     "totp_secrets",
 }
-UNWALLED = {"schema_ledger", "alembic_version"}
+UNWALLED = {"schema_ledger", "alembic_version", "leases", "workers"}
 
 TABLES = """
     SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,

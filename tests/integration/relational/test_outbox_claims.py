@@ -8,6 +8,7 @@ import pytest
 from fixtures.relational import Database, TwoOrganizations
 from strata_core.outbox.commands import (
     LEASE,
+    RUNG_AT_ONCE,
     append,
     claim,
     finish,
@@ -323,3 +324,52 @@ def test_finished_events_are_purged_in_bites_and_no_others(
         assert purge_done(uow, older_than=timedelta(days=7), limit=2) == 2
         assert purge_done(uow, older_than=timedelta(days=7), limit=2) == 1
     assert states(database) == ["pending", "pending"]
+
+
+def test_organizations_take_turns_however_long_the_line_of_one(
+    system_units: SystemUnitsOfWork, database: Database, two_organizations: TwoOrganizations
+) -> None:
+    """Ten thousand due events of one, and then one of another: the other's is second, and no later."""
+    database.run(
+        "INSERT INTO outbox (organization_id, kind, schema_version, entity_kind, entity_id, due_at)"
+        f" SELECT '{two_organizations.first}', 'many', 1, 'thing', app.uuid_v7(), now() - interval '1 hour'"
+        " FROM generate_series(1, 10000)"
+    )
+    with system_units.system() as uow:
+        assert len(take_due_for_ringing(uow, 50)) == 50
+    late = add(system_units, two_organizations.second)
+    with system_units.system() as uow:
+        assert late in take_due_for_ringing(uow, 50)[:2]
+
+
+def test_of_one_organization_no_more_are_rung_than_the_bell_bears(
+    system_units: SystemUnitsOfWork, database: Database, two_organizations: TwoOrganizations
+) -> None:
+    """Or another's ring would stand behind all of them."""
+    for number in range(RUNG_AT_ONCE + 5):
+        add(system_units, two_organizations.first, number)
+    with system_units.system() as uow:
+        rung = take_due_for_ringing(uow, 1_000)
+        assert len(rung) == RUNG_AT_ONCE
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 1_000) == []
+    with system_units.system() as uow:
+        (held,) = claim(uow, "w", limit=1, outbox_id=rung[0])
+        assert finish(uow, held)
+    with system_units.system() as uow:
+        assert len(take_due_for_ringing(uow, 1_000)) == 1
+
+
+def test_it_is_counted_how_often_a_worker_never_came_back(
+    system_units: SystemUnitsOfWork, shifted_clock: ShiftedClock, two_organizations: TwoOrganizations
+) -> None:
+    outbox_id = add(system_units, two_organizations.first)
+    assert must_claim(system_units, "dies").abandoned == 0
+    shifted_clock.advance(LEASE)
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 10) == [outbox_id]
+    held = must_claim(system_units, "fails")
+    assert (held.attempts, held.abandoned) == (2, 1)
+    with system_units.organization(two_organizations.first) as uow:
+        assert postpone(uow, held, delay=timedelta(0), reason="a failure that is told is none of these")
+    assert must_claim(system_units, "goes on").abandoned == 1

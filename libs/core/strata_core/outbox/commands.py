@@ -1,10 +1,24 @@
 """Writing events, and taking them up. Only workers take up."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from strata_core.new_ids import new_id
 from strata_core.outbox.events import ClaimedEvent, Event
@@ -17,6 +31,11 @@ LEASE: Final = timedelta(seconds=60)
 RING_LEASE: Final = timedelta(seconds=10)
 """A ring that nobody answered in this time is taken for lost, and rung again."""
 RUNG: Final = "rung"
+RUNG_AT_ONCE: Final = 200
+_ABANDONED: Final = outbox.c.abandoned + case(
+    (and_(outbox.c.claimed_by.is_not(None), outbox.c.claimed_by != RUNG), 1), else_=0
+)
+"""Who settles what it claimed leaves no name: one in a row that is free is a worker's that never came back."""
 
 
 def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) -> OutboxId:
@@ -40,25 +59,55 @@ def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) ->
 
 
 def take_due_for_ringing(uow: UnitOfWork, limit: int) -> list[OutboxId]:
-    """Due events that nobody holds, oldest due first, marked as rung: the relay's part. Commit, then ring."""
+    """Due events that nobody holds, marked as rung: the relay's part. Commit, then ring. Organizations take turns, the
+    first of each before the second of any; of none are more than RUNG_AT_ONCE rung and unfinished, so that whoever
+    comes new to the bell waits for that many of each other at most."""
     now = uow.now()
+    line = _line(now).cte("line").prefix_with("MATERIALIZED", dialect="postgresql")
+    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
     due = (
-        select(outbox.c.organization_id, outbox.c.id)
-        .where(outbox.c.state == "pending", outbox.c.due_at <= now)
-        .where(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now))
-        .order_by(outbox.c.due_at, outbox.c.id)
+        select(outbox.c.organization_id, outbox.c.id, line.c.turn)
+        .join(line, and_(line.c.organization_id == outbox.c.organization_id, line.c.id == outbox.c.id))
+        # Looked at again under the lock: another relay may have rung since.
+        .where(outbox.c.state == "pending", outbox.c.due_at <= now, free)
+        .order_by(line.c.turn, outbox.c.due_at, outbox.c.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=outbox, skip_locked=True)
         .cte("due")
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
     rows = uow.execute(
         update(outbox)
-        .where(tuple_(outbox.c.organization_id, outbox.c.id).in_(select(due.c.organization_id, due.c.id)))
-        .values(claimed_by=RUNG, lease_until=now + RING_LEASE)
-        .returning(outbox.c.id)
+        .where(outbox.c.organization_id == due.c.organization_id, outbox.c.id == due.c.id)
+        .values(claimed_by=RUNG, lease_until=now + RING_LEASE, abandoned=_ABANDONED)
+        .returning(due.c.turn, outbox.c.due_at, outbox.c.id)
     )
-    return sorted(OutboxId(row.id) for row in rows)
+    return [OutboxId(row.id) for row in sorted(rows, key=lambda row: (row.turn, row.due_at, row.id))]
+
+
+def _line(now: datetime) -> Select[tuple[UUID, UUID, int]]:
+    """The head of each organization's line. One look into an index for each of them, however long its line is; those
+    who wait behind the head are not read."""
+    pending = outbox.c.state == literal_column("'pending'")
+    first = select(outbox.c.organization_id).where(pending).order_by(outbox.c.organization_id).limit(1)
+    waiting = select(first.scalar_subquery().label("organization_id")).cte("waiting", recursive=True)
+    following = (
+        select(outbox.c.organization_id)
+        .where(pending, outbox.c.organization_id > waiting.c.organization_id)
+        .order_by(outbox.c.organization_id)
+        .limit(1)
+        .correlate(waiting)
+    )
+    more = select(following.scalar_subquery()).where(waiting.c.organization_id.is_not(None))
+    waiting = waiting.union_all(more)
+    head = (
+        select(outbox.c.id, func.row_number().over(order_by=(outbox.c.due_at, outbox.c.id)).label("turn"))
+        .where(pending, outbox.c.organization_id == waiting.c.organization_id, outbox.c.due_at <= now)
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(RUNG_AT_ONCE)
+        .lateral("head")
+    )
+    return select(waiting.c.organization_id, head.c.id, head.c.turn).join(head, true())
 
 
 def claim(
@@ -99,6 +148,7 @@ def claim(
             lease_until=now + lease,
             epoch=outbox.c.epoch + 1,
             attempts=outbox.c.attempts + 1,
+            abandoned=_ABANDONED,
         )
         .returning(*outbox.c)
     ).mappings()
@@ -109,6 +159,7 @@ def claim(
             event=Event(row["kind"], row["schema_version"], row["entity_kind"], row["entity_id"], row["payload"]),
             epoch=row["epoch"],
             attempts=row["attempts"],
+            abandoned=row["abandoned"],
             created_at=row["created_at"],
             lease_until=row["lease_until"],
         )
@@ -136,7 +187,9 @@ def resume(uow: UnitOfWork, organization_id: OrganizationId, outbox_id: OutboxId
     """A person asks for a parked event to be tried again. False when it is not parked."""
     mine = and_(outbox.c.organization_id == organization_id, outbox.c.id == outbox_id)
     result = uow.execute(
-        update(outbox).where(mine, outbox.c.state == "parked").values(state="pending", due_at=uow.now(), attempts=0)
+        update(outbox)
+        .where(mine, outbox.c.state == "parked")
+        .values(state="pending", due_at=uow.now(), attempts=0, abandoned=0)
     )
     return result.rowcount == 1
 

@@ -22,12 +22,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEvent:
-    """An event in a worker's hands until `lease_until`. `epoch` fences: whoever claims after has a higher one."""
+    """An event in a worker's hands until `lease_until`. `epoch` fences: whoever claims after has a higher one.
+    `abandoned` is how many of the attempts before ended with a worker that never came back."""
 
     outbox_id: OutboxId
     organization_id: OrganizationId
     event: Event
     epoch: int
     attempts: int
+    abandoned: int
     created_at: datetime
     lease_until: datetime

@@ -26,6 +26,7 @@ from strata_datamodel.tables.sign_in import (
 )
 from strata_datamodel.tables.teams import team_members, teams
 from strata_datamodel.tables.users import sessions, users
+from strata_datamodel.tables.working import leases, workers
 
 __all__ = [
     "alert_rules",
@@ -41,6 +42,7 @@ __all__ = [
     "idempotency",
     "identity_providers",
     "invitations",
+    "leases",
     "legacy_users",
     "mails",
     "memberships",
@@ -68,4 +70,5 @@ __all__ = [
     "totp_secrets",
     "users",
     "webhooks",
+    "workers",
 ]

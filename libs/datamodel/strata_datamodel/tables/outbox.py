@@ -34,6 +34,8 @@ outbox = Table(
     c.instant("lease_until"),
     # Raised with each claim: a worker that lost its lease no longer matches, and can finish nothing.
     Column("epoch", BigInteger, nullable=False, server_default=text("0")),
+    # How often its holder never came back: what kills workers shows by this alone.
+    Column("abandoned", Integer, nullable=False, server_default=text("0")),
     c.words("last_error", nullable=True),
     c.stamped("created_at"),
     c.instant("done_at"),
@@ -44,6 +46,14 @@ outbox = Table(
     Index("ix_outbox_pending_id", "id", postgresql_where=text("state = 'pending'")),
     # The clean-up does the same.
     Index("ix_outbox_done_at", "done_at", postgresql_where=text("state = 'done'")),
+    # Each organization's line, in its order.
+    Index(
+        "ix_outbox_organization_id_pending",
+        "organization_id",
+        "due_at",
+        "id",
+        postgresql_where=text("state = 'pending'"),
+    ),
     Index("ix_outbox_organization_id_parked", "organization_id", "id", postgresql_where=text("state = 'parked'")),
     Index("ix_outbox_organization_id_entity_id", "organization_id", "entity_id"),
 )

@@ -1,0 +1,1 @@
+"""What only one of several workers may do at a time: leases by the database's clock."""
