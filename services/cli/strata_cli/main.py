@@ -10,6 +10,11 @@ from uuid import UUID
 
 import typer
 
+from strata_cli.commands.members import app as member_commands
+from strata_cli.commands.options import DataDir, Json, Org
+from strata_cli.commands.roles import app as role_commands
+from strata_cli.commands.service_accounts import app as account_commands
+from strata_cli.commands.teams import app as team_commands
 from strata_cli.rendering import fail
 from strata_cli.signals import termination_raises
 from strata_core.observing.logging import configure_logging
@@ -37,14 +42,13 @@ org_commands = typer.Typer(name="orgs", help="All organizations, for an operator
 app.add_typer(org_commands)
 import_commands = typer.Typer(name="import", help="Take over what older systems hold.", no_args_is_help=True)
 app.add_typer(import_commands)
+for group in (member_commands, role_commands, team_commands, account_commands):
+    app.add_typer(group)
 
 WORKER_PROBE_PORT: Final = 8402
-DataDir = Annotated[Path | None, typer.Option(help="Where embedded stores keep their data.", show_default="per user")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
 Bind = Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")]
 ApiPort = Annotated[int | None, typer.Option(help="Port of the API and the browser.", show_default="8400")]
 IngestPort = Annotated[int | None, typer.Option(help="Port that agents send to.", show_default="8401")]
-Org = Annotated[str, typer.Option("--org", help="Slug or id of the organization.")]
 
 
 @app.command()
