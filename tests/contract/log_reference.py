@@ -3,7 +3,19 @@
 import unicodedata
 from itertools import groupby
 
-from strata_datamodel.logs import And, FieldIs, LogEvent, LogFilter, LogSearch, MatchAll, Not, Or, SortOrder, Text
+from strata_datamodel.logs import (
+    And,
+    AttributeHolds,
+    FieldIs,
+    LogEvent,
+    LogFilter,
+    LogSearch,
+    MatchAll,
+    Not,
+    Or,
+    SortOrder,
+    Text,
+)
 
 
 def expected_events(search: LogSearch, events) -> list[LogEvent]:
@@ -23,6 +35,8 @@ def matches(where: LogFilter, event: LogEvent) -> bool:  # noqa: PLR0911 - one a
         case FieldIs():
             values = values_of(event, where.name)
             return any(v.startswith(where.value) if where.prefix else v == where.value for v in values)
+        case AttributeHolds():
+            return any(where.text.lower() in f"{name}={value}".lower() for name, value in every_value(event))
         case And():
             return all(matches(part, event) for part in where.parts)
         case Or():
@@ -41,17 +55,19 @@ def contains_run(held: list[str], wanted: list[str]) -> bool:
 
 
 def values_of(event: LogEvent, name: str) -> list[str]:
-    fixed = {
-        "level": event.level.value,
-        "host_id": event.host_id,
-        "service_id": event.service_id,
-        "stream": event.stream,
-    }
-    if name in fixed:
-        return [fixed[name]]
-    found: list[tuple[str, str]] = [(f"tags.{key}", value) for key, value in event.tags.items()]
+    return [value for path, value in every_value(event) if path == name]
+
+
+def every_value(event: LogEvent) -> list[tuple[str, str]]:
+    found = [
+        ("level", event.level.value),
+        ("host_id", event.host_id),
+        ("service_id", event.service_id),
+        ("stream", event.stream),
+    ]
+    found += [(f"tags.{key}", value) for key, value in event.tags.items()]
     collect("metadata", event.metadata, found)
-    return [value for path, value in found if path == name]
+    return found
 
 
 def collect(path: str, node: object, found: list[tuple[str, str]]) -> None:

@@ -10,7 +10,7 @@ from strata_datamodel.errors import InvalidError
 from strata_datamodel.metrics import Aggregate, FilterOp, MetricAnswer, TagFilter
 
 _START = BASE // 10**6
-_CRAFTED = [
+CRAFTED = [
     "' OR 1=1 --",
     "' OR '1'='1",
     '" OR "organization" =~ /.*/ OR "x"="',
@@ -46,7 +46,7 @@ class MetricIsolationContract(MetricSubjects):
     @pytest.mark.parametrize("op", list(FilterOp))
     @pytest.mark.parametrize("place", ["value", "tag"])
     def test_no_filter_reaches_the_other_organization(self, shared, acme, op, place):
-        for crafted in _CRAFTED:
+        for crafted in CRAFTED:
             crafted_filter = TagFilter("host", op, (crafted,)) if place == "value" else TagFilter(crafted, op, ("a",))
             try:
                 answer = answered(shared, whole_range(acme, Aggregate.SUM, filters=(crafted_filter,)))
@@ -56,7 +56,7 @@ class MetricIsolationContract(MetricSubjects):
                 assert answer in ({}, {(): [(_START, 1.0)]}), crafted
 
     def test_no_name_reaches_the_other_organization(self, shared, acme):
-        for crafted in _CRAFTED:
+        for crafted in CRAFTED:
             for names in ({"measurement": crafted}, {"field": crafted}):
                 assert shared.query(whole_range(acme, Aggregate.SUM, **names)) == MetricAnswer(), crafted
             grouped = answered(shared, whole_range(acme, Aggregate.SUM, group_by=(crafted, "host")))

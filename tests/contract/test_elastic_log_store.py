@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.log_erasure_contract import LogErasureContract
 from contract.log_isolation_contract import LogIsolationContract
 from contract.log_search_contract import LogSearchContract
 from contract.log_write_contract import LogWriteContract
@@ -29,6 +30,10 @@ class TestWriting(LogWriteContract):
 
 
 class TestSearching(LogSearchContract):
+    pass
+
+
+class TestErasure(LogErasureContract):
     pass
 
 

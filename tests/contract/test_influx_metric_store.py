@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.metric_erasure_contract import MetricErasureContract
 from contract.metric_isolation_contract import MetricIsolationContract
 from contract.metric_query_contract import MetricQueryContract
 from contract.metric_write_contract import MetricWriteContract
@@ -29,6 +30,10 @@ class TestWriting(MetricWriteContract):
 
 
 class TestQuerying(MetricQueryContract):
+    pass
+
+
+class TestErasure(MetricErasureContract):
     pass
 
 

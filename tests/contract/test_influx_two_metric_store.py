@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from contract.metric_erasure_contract import MetricErasureContract
 from contract.metric_isolation_contract import MetricIsolationContract
 from contract.metric_views import BASE
 from contract.metric_write_contract import MetricWriteContract
@@ -49,6 +50,10 @@ def new_store(open_store):
 
 
 class TestWriting(MetricWriteContract):
+    pass
+
+
+class TestErasure(MetricErasureContract):
     pass
 
 

@@ -15,7 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 TOKEN = "token-of-the-operator"
-_PREDICATE = re.compile(r'^([a-z]+)="([^"]*)"$')
+_TEXT = r'"((?:[^"\\]|\\.)*)"'
+_PREDICATE = re.compile(rf"^([a-z]+)={_TEXT}(?: AND {_TEXT}={_TEXT})?$")
 
 
 @dataclass
@@ -196,7 +197,11 @@ def _delete(played: InfluxTwo, asked: dict[str, str], body: bytes, headers: dict
     if predicate is None or asked.get("bucket") not in played.buckets or not wanted["start"] < wanted["stop"]:
         return 400, {"code": "invalid", "message": "invalid request; error parsing request json"}
     database = asked["bucket"].partition("/")[0]
-    played.statement(f"DROP SERIES WHERE \"{predicate[1]}\" = '{predicate[2]}'", database)
+    statement = f"DROP SERIES WHERE \"{predicate[1]}\" = '{predicate[2]}'"
+    if predicate[3] is not None:
+        value = re.sub(r"\\(.)", r"\1", predicate[4]).replace("\\", "\\\\").replace("'", "\\'")
+        statement += f" AND \"{predicate[3]}\" = '{value}'"
+    played.statement(statement, database)
     return 204, None
 
 

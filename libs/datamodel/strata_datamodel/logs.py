@@ -103,6 +103,14 @@ class FieldIs:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeHolds:
+    """`text` occurs somewhere in an attribute, as FieldIs sees them: in its name or its value, letters' case aside. For
+    erasures: it looks at every term there is."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class And:
     parts: tuple["LogFilter", ...]
 
@@ -117,7 +125,7 @@ class Not:
     part: "LogFilter"
 
 
-LogFilter = MatchAll | Text | FieldIs | And | Or | Not
+LogFilter = MatchAll | Text | FieldIs | AttributeHolds | And | Or | Not
 
 
 class SortOrder(StrEnum):

@@ -24,6 +24,9 @@ class FieldClass(StrEnum):
 Tags = tuple[tuple[str, str], ...]
 """Sorted by key, no key twice, no empty value."""
 
+TagPair = tuple[str, str]
+"""A tag's key and its whole value, which is not empty."""
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesKey:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.logs import LogBatch, LogPage, LogSearch, LogWriteOutcome
+from strata_datamodel.logs import LogBatch, LogFilter, LogPage, LogSearch, LogWriteOutcome
 
 
 class LogStore(Protocol):
@@ -46,6 +46,15 @@ class LogStore(Protocol):
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         """No event of it can be found when this returns. Idempotent."""
+        ...
+
+    def count_matching(self, organization_id: OrganizationId, where: LogFilter) -> int:
+        """How many searchable events pass the filter, at whatever time."""
+        ...
+
+    def delete_matching(self, organization_id: OrganizationId, where: LogFilter) -> None:
+        """No event that passes the filter can be found when this returns, if nobody writes meanwhile; all others
+        stand. Idempotent."""
         ...
 
     def health(self) -> StoreHealth:

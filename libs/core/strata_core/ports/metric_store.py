@@ -1,11 +1,12 @@
 """Where points live."""
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, WriteOutcome
+from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, TagPair, WriteOutcome
 
 
 class MetricStore(Protocol):
@@ -45,6 +46,15 @@ class MetricStore(Protocol):
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         """No point of it can be read when this returns. Idempotent."""
+        ...
+
+    def count_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> int:
+        """How many points are held of series that have one of these tags, at least. A value is compared as it is: none
+        of these is a pattern. Nothing matches no tags."""
+        ...
+
+    def delete_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> None:
+        """`count_matching` is 0 when this returns, if nobody writes meanwhile; all other points stand. Idempotent."""
         ...
 
     def committed_sequence(self, spool_id: UUID) -> int | None:

@@ -1,7 +1,7 @@
 """The metric store of embedded mode: one file, one process, one writer."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,17 +15,13 @@ from strata_datamodel.errors import DeadlineError, LimitError, StoreUnavailableE
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_SERIES, QUERY_TIMEOUT_S
-from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, WriteOutcome
+from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, TagPair, WriteOutcome
 from strata_stores.breaker import Breaker
 from strata_stores.duckdb.answering import AnswerLimits, answer
 from strata_stores.duckdb.database import STORE, Database
-from strata_stores.duckdb.frames import single_value
-from strata_stores.duckdb.writing import WriterState, delete_points, write_batch
+from strata_stores.duckdb.erasing import count_points, delete_points
+from strata_stores.duckdb.writing import WriterState, write_batch
 
-_COUNTS: Final = (
-    "SELECT count(*) FROM points JOIN series USING (sid) WHERE organization = $organization::UUID",
-    "SELECT count(*) FROM text_points JOIN series USING (sid) WHERE organization = $organization::UUID",
-)
 _HEALTH_TIMEOUT_S: Final = 2.0
 
 
@@ -79,11 +75,19 @@ class DuckDbMetricStore:
 
     def count_points(self, organization_id: OrganizationId) -> int:
         with self._breaker.guard(), self._database.cursor(self._delete_timeout_s) as cursor:
-            return sum(single_value(cursor, count, {"organization": str(organization_id)}) for count in _COUNTS)
+            return count_points(cursor, organization_id, None)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         with self._breaker.guard(), self._turn_to_write(self._delete_timeout_s) as (cursor, state):
-            delete_points(cursor, state, organization_id)
+            delete_points(cursor, state, organization_id, None)
+
+    def count_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> int:
+        with self._breaker.guard(), self._database.cursor(self._delete_timeout_s) as cursor:
+            return count_points(cursor, organization_id, tags)
+
+    def delete_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> None:
+        with self._breaker.guard(), self._turn_to_write(self._delete_timeout_s) as (cursor, state):
+            delete_points(cursor, state, organization_id, tags)
 
     def committed_sequence(self, spool_id: UUID) -> int | None:
         with self._turn_to_write(self._write_timeout_s) as (_, state):

@@ -12,7 +12,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from strata_core.metrics.rules import NOT_FINITE, not_finite_rows
-from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import FieldClass, PointBatch, Rejection, WriteOutcome
 from strata_datamodel.spooling import SpoolPosition
 from strata_stores.duckdb.catalogue import REFUSED, Catalogue, insert_series
@@ -41,12 +40,6 @@ _DELETE_DOUBLED: Final = {
 }
 # A new row a commit, of which the highest counts: an update in its place made a commit of 15,000 points twice as slow.
 _POSITIONS_KEPT: Final = 4096
-_DELETE_ORGANIZATION: Final = (
-    "DELETE FROM newest_times USING series WHERE newest_times.sid = series.sid AND organization = $organization::UUID",
-    "DELETE FROM points USING series WHERE points.sid = series.sid AND organization = $organization::UUID",
-    "DELETE FROM text_points USING series WHERE text_points.sid = series.sid AND organization = $organization::UUID",
-    "DELETE FROM series WHERE organization = $organization::UUID",
-)
 
 
 @dataclass(slots=True)
@@ -97,7 +90,7 @@ def write_batch(cursor: duckdb.DuckDBPyConnection, state: WriterState, batch: Po
     if state.holds(batch.source):
         return outcome
     rows = _rows(batch, sid, np.isfinite(batch.values) & (sid != REFUSED) if rejections else None)
-    with _transaction(cursor):
+    with transaction(cursor):
         insert_series(cursor, batch.organization_id, numbering.new)
         for part in rows:
             _insert(cursor, state.newest, part)
@@ -112,13 +105,6 @@ def write_batch(cursor: duckdb.DuckDBPyConnection, state: WriterState, batch: Po
     if batch.source is not None:
         state.positions[batch.source.spool_id] = batch.source.sequence
     return outcome
-
-
-def delete_points(cursor: duckdb.DuckDBPyConnection, state: WriterState, organization_id: OrganizationId) -> None:
-    with _transaction(cursor):
-        for statement in _DELETE_ORGANIZATION:
-            cursor.execute(statement, {"organization": str(organization_id)})
-    state.catalogue.forget(organization_id)
 
 
 def _rows(batch: PointBatch, sid: NDArray[np.int32], kept: NDArray[np.bool_] | None) -> list[Rows]:
@@ -161,7 +147,7 @@ def _move_position(cursor: duckdb.DuckDBPyConnection, source: SpoolPosition) -> 
 
 
 @contextmanager
-def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Left open by an error: closing the cursor rolls it back."""
     cursor.begin()
     yield

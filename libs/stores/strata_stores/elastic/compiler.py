@@ -1,27 +1,33 @@
 """The one place that makes Elasticsearch queries. Nothing is parsed: every value becomes a term as it is."""
 
+import re
 from typing import Any, Final, assert_never
 
 from strata_core.logs.attributes import attribute_term
 from strata_core.logs.words import words_of
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.logs import And, FieldIs, LogFilter, LogSearch, MatchAll, Not, Or, Text
+from strata_datamodel.logs import And, AttributeHolds, FieldIs, LogFilter, LogSearch, MatchAll, Not, Or, Text
 from strata_stores.elastic.mapping import ATTRIBUTES, EVENT_ID, ORGANIZATION, TIMESTAMP, WORDS
 
 Query = dict[str, Any]
 
 _ALL: Final[Query] = {"match_all": {}}
 _NONE: Final[Query] = {"match_none": {}}
+_WILD: Final = re.compile(r"([\\*?])")
 
 
 def of_organization(organization_id: OrganizationId, *narrowed_by: Query) -> Query:
-    """Every query of events passes here."""
+    """Every query of events and of entities passes here."""
     return {"bool": {"filter": [{"term": {ORGANIZATION: {"value": str(organization_id)}}}, *narrowed_by]}}
 
 
 def events_of(search: LogSearch) -> Query:
     in_time = {"range": {TIMESTAMP: {"gte": search.from_ns, "lt": search.to_ns}}}
-    return of_organization(search.organization_id, in_time, _compiled(search.where))
+    return of_organization(search.organization_id, in_time, compiled(search.where))
+
+
+def events_that_match(organization_id: OrganizationId, where: LogFilter) -> Query:
+    return of_organization(organization_id, compiled(where))
 
 
 def sorting(search: LogSearch) -> list[Query]:
@@ -32,7 +38,7 @@ def sorting(search: LogSearch) -> list[Query]:
     ]
 
 
-def _compiled(where: LogFilter) -> Query:
+def compiled(where: LogFilter) -> Query:  # noqa: PLR0911 - one answer a kind
     match where:
         case MatchAll():
             return _ALL
@@ -40,12 +46,15 @@ def _compiled(where: LogFilter) -> Query:
             return _text(where)
         case FieldIs():
             return _attribute(where)
+        case AttributeHolds():
+            escaped = _WILD.sub(r"\\\1", where.text)
+            return {"wildcard": {ATTRIBUTES: {"value": f"*{escaped}*", "case_insensitive": True}}}
         case And():
-            return _all_of([_compiled(part) for part in where.parts])
+            return _all_of([compiled(part) for part in where.parts])
         case Or():
-            return _any_of([_compiled(part) for part in where.parts])
+            return _any_of([compiled(part) for part in where.parts])
         case Not():
-            return {"bool": {"must_not": [_compiled(where.part)]}}
+            return {"bool": {"must_not": [compiled(where.part)]}}
         case _:
             assert_never(where)
 

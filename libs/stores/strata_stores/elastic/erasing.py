@@ -1,4 +1,4 @@
-"""Removing an organization's events, in pages: delete-by-query is not in every distribution, and cannot be resumed."""
+"""Removing events, in pages: delete-by-query is not in every distribution, and cannot be resumed."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,10 +8,9 @@ from typing import Any, Final
 from elasticsearch import Elasticsearch
 
 from strata_datamodel.errors import StoreUnavailableError
-from strata_datamodel.ids import OrganizationId
 from strata_stores.elastic.answers import checked
 from strata_stores.elastic.bulk import Item, Send, send_all
-from strata_stores.elastic.compiler import of_organization
+from strata_stores.elastic.compiler import Query
 from strata_stores.elastic.trouble import STORE
 
 _PAGE: Final = 1_000
@@ -22,12 +21,11 @@ _KEEP_ALIVE: Final = "2m"
 def erase(
     client: Elasticsearch,
     pattern: str,
-    organization_id: OrganizationId,
+    query: Query,
     send: Send,
     pause: Callable[[float], object],
 ) -> None:
     """Begins anew, a few times, while events keep arriving."""
-    query = of_organization(organization_id)
     for _ in range(_ROUNDS):
         client.indices.refresh(index=pattern)
         with _view(client, pattern) as view:
@@ -38,7 +36,7 @@ def erase(
         client.indices.refresh(index=pattern)
         if not checked(client.count(index=pattern, query=query).body)["count"]:
             return
-    raise StoreUnavailableError(STORE, "the organization's events keep arriving while they are deleted")
+    raise StoreUnavailableError(STORE, "events keep arriving while they are deleted")
 
 
 @contextmanager
@@ -50,7 +48,7 @@ def _view(client: Elasticsearch, pattern: str) -> Iterator[str]:
         client.close_point_in_time(id=view)
 
 
-def _pages(client: Elasticsearch, view: str, query: dict[str, Any]) -> Iterator[list[Item]]:
+def _pages(client: Elasticsearch, view: str, query: Query) -> Iterator[list[Item]]:
     after: list[Any] | None = None
     while True:
         answer = checked(

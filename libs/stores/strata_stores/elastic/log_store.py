@@ -11,13 +11,13 @@ from strata_datamodel.errors import StoreRefusedError, StoreUnavailableError
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import QUERY_TIMEOUT_S
-from strata_datamodel.logs import LogBatch, LogEvent, LogPage, LogSearch, LogWriteOutcome
+from strata_datamodel.logs import LogBatch, LogEvent, LogFilter, LogPage, LogSearch, LogWriteOutcome
 from strata_datamodel.metrics import Rejection
 from strata_stores.breaker import Breaker
 from strata_stores.elastic.access import connected
 from strata_stores.elastic.answers import checked
 from strata_stores.elastic.bulk import Item, send_all
-from strata_stores.elastic.compiler import of_organization
+from strata_stores.elastic.compiler import Query, events_that_match, of_organization
 from strata_stores.elastic.erasing import erase
 from strata_stores.elastic.mapping import document_id, document_of, index_template
 from strata_stores.elastic.searching import found_page
@@ -90,9 +90,7 @@ class ElasticLogStore:
             return found_page(self._searches, self._pattern, search, self._query_timeout_s)
 
     def count(self, organization_id: OrganizationId) -> int:
-        with self._calling():
-            answer = self._searches.count(index=self._pattern, query=of_organization(organization_id)).body
-            return int(checked(answer)["count"])
+        return self._counted(of_organization(organization_id))
 
     def days(self) -> Sequence[str]:
         with self._calling():
@@ -107,9 +105,13 @@ class ElasticLogStore:
             self._client.indices.delete(index=self._index_of(day), ignore_unavailable=True)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
-        if self.days():
-            with self._calling():
-                erase(self._searches, self._pattern, organization_id, self._send, self._closing.wait)
+        self._erase(of_organization(organization_id))
+
+    def count_matching(self, organization_id: OrganizationId, where: LogFilter) -> int:
+        return self._counted(events_that_match(organization_id, where))
+
+    def delete_matching(self, organization_id: OrganizationId, where: LogFilter) -> None:
+        self._erase(events_that_match(organization_id, where))
 
     def health(self) -> StoreHealth:
         client = self._client.options(request_timeout=_HEALTH_TIMEOUT_S)
@@ -134,6 +136,15 @@ class ElasticLogStore:
     def close(self) -> None:
         self._closing.set()
         self._client.close()
+
+    def _counted(self, query: Query) -> int:
+        with self._calling():
+            return int(checked(self._searches.count(index=self._pattern, query=query).body)["count"])
+
+    def _erase(self, query: Query) -> None:
+        if self.days():
+            with self._calling():
+                erase(self._searches, self._pattern, query, self._send, self._closing.wait)
 
     @contextmanager
     def _calling(self) -> Iterator[None]:

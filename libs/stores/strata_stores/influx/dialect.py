@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from strata_datamodel.ids import OrganizationId
+from strata_datamodel.metrics import TagPair
 
 
 class Dialect(Protocol):
@@ -20,4 +21,6 @@ class Dialect(Protocol):
         would delete points at once, and is for an operator to do."""
         ...
 
-    def delete_organization(self, organization_id: OrganizationId) -> None: ...
+    def delete_series(self, organization_id: OrganizationId, tag: TagPair | None) -> None:
+        """All of the organization's, or those with the tag."""
+        ...

@@ -1,6 +1,7 @@
 # ruff: noqa: S608 - the statements are put together from quoted names and bound values, nothing else
 """Questions as InfluxQL. Values travel as bound parameters; names, which cannot everywhere, are quoted here alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,7 +9,7 @@ import numpy as np
 import orjson
 
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.metrics import Aggregate, FieldClass, FilterOp, MetricQuery, TagFilter
+from strata_datamodel.metrics import Aggregate, FieldClass, FilterOp, MetricQuery, TagFilter, TagPair
 from strata_stores.influx.names import ORGANIZATION, physical_field, physical_measurement, physical_tag
 
 _NS_PER_MS: Final = 1_000_000
@@ -73,9 +74,17 @@ def count_everything(place: Place, organization_id: OrganizationId, bindings: Bi
     return f"SELECT count(*) FROM {place.everything()} WHERE {_is_of(organization_id, bindings)}"
 
 
-def drop_organization(organization_id: OrganizationId, bindings: Bindings) -> str:
+def count_tagged(place: Place, organization_id: OrganizationId, tags: Sequence[TagPair], bindings: Bindings) -> str:
+    has_one = " OR ".join(_has(tag, bindings) for tag in tags)
+    mine = _is_of(organization_id, bindings)
+    return f"SELECT count(*) FROM {place.everything()} WHERE {mine} AND ({has_one})"
+
+
+def drop_series(organization_id: OrganizationId, tag: TagPair | None, bindings: Bindings) -> str:
+    """All of the organization's, or those with the tag."""
     # Without FROM, which 1.8.10 expands over the shards of all databases, to fail if any of them is just closing.
-    return f"DROP SERIES WHERE {_is_of(organization_id, bindings)}"
+    tagged = "" if tag is None else f" AND {_has(tag, bindings)}"
+    return f"DROP SERIES WHERE {_is_of(organization_id, bindings)}{tagged}"
 
 
 def folded(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
@@ -120,6 +129,11 @@ def _conditions(query: MetricQuery, bindings: Bindings) -> str:
 
 def _is_of(organization_id: OrganizationId, bindings: Bindings) -> str:
     return f"{identifier(ORGANIZATION)} = {bindings.bind(str(organization_id))}"
+
+
+def _has(tag: TagPair, bindings: Bindings) -> str:
+    key, value = tag
+    return f"{identifier(physical_tag(key))} = {bindings.bind(value)}"
 
 
 def _condition(query: MetricQuery, tag_filter: TagFilter, bindings: Bindings) -> str:

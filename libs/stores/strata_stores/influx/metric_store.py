@@ -1,9 +1,10 @@
 """The metric store of server mode: InfluxDB, whichever of its versions answers."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -17,12 +18,12 @@ from strata_datamodel.errors import InvalidError, StrataError
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_RAW_POINTS, QUERY_SERIES, QUERY_TIMEOUT_S
-from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, Rejection, WriteOutcome
+from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, Rejection, TagPair, WriteOutcome
 from strata_stores.breaker import Breaker
 from strata_stores.influx.answering import AnswerLimits, answer
 from strata_stores.influx.answers import ResultSeries, query_error, result_series
 from strata_stores.influx.dialect import Dialect
-from strata_stores.influx.influxql import Bindings, Place, count_everything
+from strata_stores.influx.influxql import Bindings, Place, count_everything, count_tagged
 from strata_stores.influx.lines import LineEncoder, Lines, SeriesLine, encode, refused_rows
 from strata_stores.influx.refusals import refused_lines
 from strata_stores.influx.transport import STORE, Credentials, Reply, Transport
@@ -113,13 +114,22 @@ class InfluxMetricStore:
 
     def count_points(self, organization_id: OrganizationId) -> int:
         bindings = Bindings()
-        statement = count_everything(self._place, organization_id, bindings)
-        with self._breaker.guard(), self._ask([statement], bindings, self._delete_timeout_s) as parts:
-            return sum(count or 0 for part in parts for row in part.values for count in row[1:])
+        return self._counted(count_everything(self._place, organization_id, bindings), bindings)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         with self._breaker.guard():
-            self._known_dialect().delete_organization(organization_id)
+            self._known_dialect().delete_series(organization_id, None)
+
+    def count_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> int:
+        if not tags:
+            return 0
+        bindings = Bindings()
+        return self._counted(count_tagged(self._place, organization_id, tags, bindings), bindings)
+
+    def delete_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> None:
+        with self._breaker.guard():
+            for tag in tags:
+                self._known_dialect().delete_series(organization_id, tag)
 
     def committed_sequence(self, spool_id: UUID) -> int | None:
         return None
@@ -139,8 +149,20 @@ class InfluxMetricStore:
             return StoreHealth(STORE, is_ready=False, detail=f"has no database {self._place.database}", version=version)
         return StoreHealth(STORE, is_ready=True, detail="answers", version=version, latency_ms=latency_ms)
 
+    def server_time(self) -> datetime | None:
+        """To the second, rounded down: what every HTTP server puts on its answers, where it puts one on."""
+        said = self._transport.ask("GET", "/ping", timeout_s=_HEALTH_TIMEOUT_S).headers.get("Date")
+        try:
+            return None if said is None else parsedate_to_datetime(said)
+        except ValueError:
+            return None
+
     def close(self) -> None:
         self._transport.close()
+
+    def _counted(self, statement: str, bindings: Bindings) -> int:
+        with self._breaker.guard(), self._ask([statement], bindings, self._delete_timeout_s) as parts:
+            return sum(count or 0 for part in parts for row in part.values for count in row[1:])
 
     def _known_dialect(self) -> Dialect:
         with self._learning:

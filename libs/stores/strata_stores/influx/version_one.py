@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from strata_datamodel.errors import StoreRefusedError, StoreUnavailableError
 from strata_datamodel.ids import OrganizationId
+from strata_datamodel.metrics import TagPair
 from strata_stores.influx.answers import ResultSeries
-from strata_stores.influx.influxql import Bindings, Place, drop_organization, identifier
+from strata_stores.influx.influxql import Bindings, Place, drop_series, identifier
 from strata_stores.influx.transport import STORE
 
 _DURATION: Final = re.compile(r"(\d+)(h|m|s)")
@@ -38,9 +39,9 @@ class VersionOne:
         elif _is_shorter(present[self._place.tier], wanted_s):
             self._execute(f"ALTER RETENTION POLICY {self._on()} {_duration(wanted_s)}", Bindings())
 
-    def delete_organization(self, organization_id: OrganizationId) -> None:
+    def delete_series(self, organization_id: OrganizationId, tag: TagPair | None) -> None:
         bindings = Bindings()
-        statement = drop_organization(organization_id, bindings)
+        statement = drop_series(organization_id, tag, bindings)
         for _ in range(_DELETIONS_TRIED):
             try:
                 self._execute(statement, bindings)

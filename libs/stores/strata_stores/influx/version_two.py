@@ -22,8 +22,9 @@ from influxdb_client.service.dbr_ps_service import DBRPsService
 
 from strata_datamodel.errors import StoreRefusedError, StoreUnavailableError
 from strata_datamodel.ids import OrganizationId
-from strata_stores.influx.influxql import Place
-from strata_stores.influx.names import ORGANIZATION
+from strata_datamodel.metrics import TagPair
+from strata_stores.influx.influxql import Place, identifier
+from strata_stores.influx.names import ORGANIZATION, physical_tag
 from strata_stores.influx.transport import STORE
 
 _EARLIEST: Final = datetime(1678, 1, 1, tzinfo=UTC)
@@ -66,9 +67,11 @@ class VersionTwo:
                 _lengthen(buckets, bucket, wanted_s)
             self._map_for_influxql(client, bucket.id)
 
-    def delete_organization(self, organization_id: OrganizationId) -> None:
+    def delete_series(self, organization_id: OrganizationId, tag: TagPair | None) -> None:
+        predicate = f"{ORGANIZATION}={identifier(str(organization_id))}"
+        if tag is not None:
+            predicate += f" AND {identifier(physical_tag(tag[0]))}={identifier(tag[1])}"
         with self._client() as client:
-            predicate = f'{ORGANIZATION}="{organization_id}"'
             client.delete_api().delete(_EARLIEST, _LATEST, predicate, bucket=self._bucket, org=self._organization)
 
     def _map_for_influxql(self, client: InfluxDBClient, bucket_id: str) -> None:

@@ -1,14 +1,17 @@
 """The one place that makes tantivy queries. Nothing is parsed: every value becomes a term as it is."""
 
-from typing import assert_never
+import re
+from typing import Final, assert_never
 
 from tantivy import Occur, Query
 
 from strata_core.logs.attributes import attribute_term
 from strata_core.logs.words import words_of
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.logs import And, FieldIs, LogFilter, MatchAll, Not, Or, Text
+from strata_datamodel.logs import And, AttributeHolds, FieldIs, LogFilter, MatchAll, Not, Or, Text
 from strata_stores.tantivy.schema import ATTRIBUTES, FIELD_TYPES, ID_LOW, ORGANIZATION, SCHEMA, TIMESTAMP, WORDS
+
+_SPECIAL: Final = re.compile(r"([\\.+*?()|\[\]{}^$#&~-])")
 
 
 def events_that_match(organization_id: OrganizationId, where: LogFilter) -> Query:
@@ -47,7 +50,7 @@ def beyond(field: str, value: int, *, descending: bool) -> Query:
     return Query.range_query(SCHEMA, field, FIELD_TYPES[field], value, None, include_lower=False)
 
 
-def _compiled(where: LogFilter) -> Query:
+def _compiled(where: LogFilter) -> Query:  # noqa: PLR0911 - one answer a kind
     match where:
         case MatchAll():
             return Query.all_query()
@@ -55,6 +58,9 @@ def _compiled(where: LogFilter) -> Query:
             return _text(where)
         case FieldIs():
             return _attribute(where)
+        case AttributeHolds():
+            escaped = _SPECIAL.sub(r"\\\1", where.text)
+            return Query.regex_query(SCHEMA, ATTRIBUTES, f"(?is).*{escaped}.*")
         case And():
             return _all_of(tuple(_compiled(part) for part in where.parts))
         case Or():

@@ -103,6 +103,18 @@ class DayIndex:
                     self._open_writer().delete_documents_by_term(ORGANIZATION, str(organization_id))
                 _raise_for(self._commit())
 
+    def delete_matching(self, query: tantivy.Query) -> None:
+        with self._committing, self._adding, reported(self.day):
+            _raise_for(self._commit())
+            if matching(self.searcher(), query):
+                with self._losing_all_on_error():
+                    self._open_writer().delete_documents_by_query(query)
+                _raise_for(self._commit())
+
+    def count_matching(self, query: tantivy.Query) -> int:
+        with reported(self.day):
+            return matching(self.searcher(), query)
+
     def count(self, organization_id: OrganizationId) -> int:
         with reported(self.day):
             return matching(self.searcher(), of_organization(organization_id))

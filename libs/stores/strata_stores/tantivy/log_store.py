@@ -14,9 +14,10 @@ from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB, QUERY_TIMEOUT_S
-from strata_datamodel.logs import LogBatch, LogEvent, LogPage, LogSearch, LogWriteOutcome
+from strata_datamodel.logs import LogBatch, LogEvent, LogFilter, LogPage, LogSearch, LogWriteOutcome
 from strata_datamodel.metrics import Rejection
 from strata_stores.breaker import Breaker
+from strata_stores.tantivy.compiler import events_that_match
 from strata_stores.tantivy.day_index import DayIndex
 from strata_stores.tantivy.directories import create_day, existing_days, prepare_directory, remove_day
 from strata_stores.tantivy.searching import DaySearch
@@ -92,6 +93,17 @@ class TantivyLogStore:
         with self._breaker.guard():
             for index in self._all_indexes():
                 index.delete_organization(organization_id)
+
+    def count_matching(self, organization_id: OrganizationId, where: LogFilter) -> int:
+        query = events_that_match(organization_id, where)
+        with self._breaker.guard():
+            return sum(index.count_matching(query) for index in self._all_indexes())
+
+    def delete_matching(self, organization_id: OrganizationId, where: LogFilter) -> None:
+        query = events_that_match(organization_id, where)
+        with self._breaker.guard():
+            for index in self._all_indexes():
+                index.delete_matching(query)
 
     def health(self) -> StoreHealth:
         began_s = self._clock.monotonic_s()
