@@ -1,5 +1,7 @@
 """`strata up` on embedded stores, as somebody has it who typed `make up`."""
 
+import json
+
 import httpx
 import psutil
 import pytest
@@ -22,13 +24,19 @@ def test_the_thin_path_from_a_point_to_a_signed_page(up):
         globex.close()
 
 
-def test_both_ports_answer_their_probes(up):
+def test_both_ports_answer_their_probes_and_a_doctor_beside_them_finds_all_well(up):
     for port in (up.api_port, up.ingest_port):
         assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
         ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
         assert ready.status_code == 200, ready.text
         figures = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False)
         assert "strata_" in figures.text
+    doctor = command(["doctor", "--json"], up.environment)
+    findings = {finding["subject"]: finding for finding in json.loads(doctor.stdout)["findings"]}
+    for store in ("postgres", "redis", "metrics", "logs", "archive", "spool"):
+        assert findings[f"{store} rights"]["detail"].startswith("tried: "), findings
+    assert findings["postgres clock"]["detail"].endswith("s against this machine")
+    assert doctor.returncode == 0, findings
 
 
 def test_a_second_owner_of_the_data_is_told_who_the_first_is(up):

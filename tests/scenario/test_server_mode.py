@@ -1,6 +1,7 @@
 """One process a role, on native InfluxDB, Elasticsearch, PostgreSQL and Valkey: the same story."""
 
 import base64
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -88,7 +89,20 @@ def deployment(
     roles.stop()
 
 
-def test_the_thin_path_through_separate_processes(deployment):
+def find_all_well(deployment: Deployment) -> None:
+    """By a doctor that tries every store and asks for the time."""
+    doctor = command(["doctor", "--json"], deployment.environment)
+    findings = {finding["subject"]: finding for finding in json.loads(doctor.stdout)["findings"]}
+    for store in ("postgres", "redis", "metrics", "logs", "archive", "spool"):
+        assert findings[f"{store} rights"]["is_well"], findings
+    for store in ("postgres", "redis", "metrics", "logs"):
+        assert findings[f"{store} clock"]["is_well"], findings
+    assert findings["metrics"]["version"]
+    assert "of its fullest node" in findings["logs disk"]["detail"]
+
+
+def test_the_thin_path_through_separate_processes_in_which_a_doctor_finds_all_well(deployment):
+    find_all_well(deployment)
     acme, globex = deployment.tenant("acme"), deployment.tenant("globex")
     try:
         with webhook_receiver() as receiver:

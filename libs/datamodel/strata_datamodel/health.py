@@ -1,6 +1,7 @@
 """What a store says of itself."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,3 +15,16 @@ class StoreHealth:
     version: str = ""
     latency_ms: float | None = None
     is_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StoreTrial:
+    """What came of doing with a store, once and on a probe, each thing that Strata does with it. `refused` has what it
+    said to those it would not do. `skew_s` is how far its clock is ahead of ours, `free_bytes` the least room on any of
+    its disks: each None where the store does not tell."""
+
+    store: str
+    granted: tuple[str, ...]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    skew_s: float | None = None
+    free_bytes: int | None = None

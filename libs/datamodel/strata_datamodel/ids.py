@@ -34,6 +34,9 @@ PEOPLE = OrganizationId(UUID("00000000-0000-7000-8000-000000000001"))
 ADDRESSES = OrganizationId(UUID("00000000-0000-7000-8000-000000000002"))
 """Not an organization either: stands for callers of whom only the address is known."""
 
+PROBE = OrganizationId(UUID("00000000-0000-7000-8000-000000000003"))
+"""Nor is this: owns what is written to a store to see whether it may be written, and is deleted again."""
+
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
 _COUNTER_BITS = 26

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable
 
-from strata_core.ports.archive import Archive
-from strata_stores.archive.object_archive import open_archive
+from strata_stores.archive.object_archive import ObjectArchive, open_archive
 from strata_stores.breaker import Breaker
 from strata_stores.secrets.keyring import WrappingKeyring
 from strata_stores.secrets.signing import Ed25519AnchorSigner
@@ -19,7 +18,7 @@ def open_anchor_signer(
     return Ed25519AnchorSigner(keyring.derive_all("audit anchors"), trusted)
 
 
-def open_configured_archive(settings: Settings, breaker: Breaker) -> Archive:
+def open_configured_archive(settings: Settings, breaker: Breaker) -> ObjectArchive:
     if not settings.is_embedded("archive_url"):
         return open_archive(settings.archive_url.get_secret_value(), breaker=breaker)
     folder = settings.data_dir / "archive"

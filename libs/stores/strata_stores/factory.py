@@ -99,9 +99,9 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
         logs_breaker, archive_breaker = Breaker("logs", clock), Breaker("archive", clock)
         mail_breaker = Breaker("mail", clock)
         redis_url = urls.redis.get_secret_value()
-        metric_store = _metric_store(settings, clock, metrics_breaker)
+        metric_store = open_metric_store(settings, clock, metrics_breaker)
         stack.callback(metric_store.close)
-        log_store = _log_store(settings, clock, logs_breaker)
+        log_store = open_log_store(settings, clock, logs_breaker)
         stack.callback(log_store.close)
         for prepare in (metric_store.prepare, log_store.prepare):
             _try(prepare)
@@ -148,7 +148,9 @@ def _try(prepare: Callable[[], None]) -> None:
         return
 
 
-def _metric_store(settings: Settings, clock: Clock, breaker: Breaker) -> MetricStore:
+def open_metric_store(
+    settings: Settings, clock: Clock, breaker: Breaker, *, delete_timeout_s: float = 300.0
+) -> DuckDbMetricStore | InfluxMetricStore:
     if settings.is_embedded("metrics_url"):
         directory = _inside(settings.data_dir / "metrics")
         return DuckDbMetricStore(
@@ -156,6 +158,7 @@ def _metric_store(settings: Settings, clock: Clock, breaker: Breaker) -> MetricS
             clock,
             memory_limit=f"{settings.metrics_memory_bytes // MIB}MiB",
             threads=min(_METRIC_THREADS, _available_cores()),
+            delete_timeout_s=delete_timeout_s,
             breaker=breaker,
         )
     url, username, password = _without_credentials(settings.metrics_url)
@@ -168,6 +171,7 @@ def _metric_store(settings: Settings, clock: Clock, breaker: Breaker) -> MetricS
         organization=settings.metrics_organization,
         database=settings.metrics_database,
         ca_file=settings.ca_file,
+        delete_timeout_s=delete_timeout_s,
         breaker=breaker,
     )
 
@@ -177,7 +181,7 @@ def _available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _log_store(settings: Settings, clock: Clock, breaker: Breaker) -> LogStore:
+def open_log_store(settings: Settings, clock: Clock, breaker: Breaker) -> TantivyLogStore | ElasticLogStore:
     if settings.is_embedded("logs_url"):
         return TantivyLogStore(_inside(settings.data_dir / "logs"), clock, breaker=breaker)
     url, username, password = _without_credentials(settings.logs_url)

@@ -3,23 +3,25 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import httpx
-from sqlalchemy import text
 
 from strata_cli.rendering import EXIT_PROBLEM, out, print_json, print_table
 from strata_cli.runtime import owned_runtime, shared_stores
 from strata_datamodel.errors import StrataError
-from strata_datamodel.health import StoreHealth
+from strata_datamodel.health import StoreHealth, StoreTrial
 from strata_datamodel.limits import MIB
+from strata_stores.clock import SystemClock
 from strata_stores.embedded.directory import RunningInstance, running_instance
 from strata_stores.factory import Stores
+from strata_stores.relational import ServerUrls, embedded_urls, server_urls
 from strata_stores.settings import Settings
+from strata_stores.trials.every_store import try_stores
 
 SKEW_S: Final = 2.0
 LOW_DISK_BYTES: Final = 2048 * MIB
+_NODE_DISK: Final = "add room or nodes, or keep logs for fewer days: past its flood stage a node takes no writes"
 _PROBE_TIMEOUT_S: Final = 10.0
 _ADVICE: Final = {
     "postgres": "check STRATA_RELATIONAL_URL, that the server runs and that its roles exist (strata db upgrade)",
@@ -29,6 +31,14 @@ _ADVICE: Final = {
     "archive": "check STRATA_ARCHIVE_URL and the credentials of the object store",
     "disk": "free space, or move the data with --data-dir",
     "clock": "synchronise clocks (chrony, systemd-timesyncd): late and future data is judged by them",
+}
+_RIGHTS: Final = {
+    "postgres": "run `strata db upgrade` as the owner, and compare with docs/security/database-roles.md",
+    "redis": "let its user do these on every key and channel (ACL SETUSER … ~* &* +@all -@dangerous +info)",
+    "metrics": "give the user all rights on the database, or the token read and write of its buckets and mappings",
+    "logs": "give the user the cluster rights monitor and manage_index_templates, and all on its indices",
+    "archive": "let the account put, get, list and delete objects below the URL",
+    "spool": "let the account that Strata runs as write there, on a file system that is not read-only",
 }
 
 
@@ -66,13 +76,15 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         return
     try:
         if running is not None:
-            yield from _ask(running)
+            yield from _ask(running, settings)
         elif any(settings.is_embedded(name) for name in ("relational_url", "redis_url", "metrics_url", "logs_url")):
             with owned_runtime(settings, "strata doctor", is_migrated=False) as runtime:
                 yield from _look(runtime.stores)
+                yield from _try(settings, runtime.urls)
         else:
             with shared_stores(settings, with_system=False) as stores:
                 yield from _look(stores)
+            yield from _try(settings, server_urls(settings))
     except StrataError as error:
         yield Finding("start", is_well=False, detail=error.detail, advice=error.hint or "see the reason above")
 
@@ -80,7 +92,24 @@ def _examine(settings: Settings) -> Iterator[Finding]:
 def _look(stores: Stores) -> Iterator[Finding]:
     for health in stores.health():
         yield _finding(health)
-    yield _clock(stores)
+
+
+def _try(settings: Settings, urls: ServerUrls) -> Iterator[Finding]:
+    for trial in try_stores(settings, urls, SystemClock()):
+        yield _rights(trial, settings)
+        if trial.skew_s is not None:
+            yield _clock(trial.store, trial.skew_s)
+        if trial.free_bytes is not None:
+            yield _room(f"{trial.store} disk", trial.free_bytes, "of its fullest node", _NODE_DISK)
+
+
+def _rights(trial: StoreTrial, settings: Settings) -> Finding:
+    subject = f"{trial.store} rights"
+    if not trial.refused:
+        return Finding(subject, is_well=True, detail=f"tried: {', '.join(trial.granted)}")
+    detail = "; ".join(f"{name}: {reason}" for name, reason in trial.refused.items())
+    is_directory = trial.store in ("metrics", "logs") and settings.is_embedded(f"{trial.store}_url")
+    return Finding(subject, is_well=False, detail=detail, advice=_RIGHTS["spool" if is_directory else trial.store])
 
 
 def _finding(health: StoreHealth) -> Finding:
@@ -89,7 +118,7 @@ def _finding(health: StoreHealth) -> Finding:
     return Finding(health.store, health.is_ready, f"{health.detail}{took}", health.version, advice)
 
 
-def _ask(running: RunningInstance) -> Iterator[Finding]:
+def _ask(running: RunningInstance, settings: Settings) -> Iterator[Finding]:
     started = f"process {running.pid}, since {running.started_at:%Y-%m-%d %H:%M:%S}"
     if running.api_url is None:
         yield Finding("strata", is_well=False, detail=f"{started}: still starting", advice="try again in a moment")
@@ -106,6 +135,10 @@ def _ask(running: RunningInstance) -> Iterator[Finding]:
             item["store"], item["is_ready"], item["detail"], item.get("version", ""), item.get("latency_ms")
         )
         yield _finding(health)
+    urls = server_urls(settings)
+    if running.relational_url is not None:
+        urls = embedded_urls(settings, running.relational_url, running.redis_url)
+    yield from _try(settings, urls)
 
 
 def _disk(settings: Settings) -> Finding:
@@ -113,18 +146,16 @@ def _disk(settings: Settings) -> Finding:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free
-    is_well = free >= LOW_DISK_BYTES
-    return Finding("disk", is_well, f"{free // MIB} MiB free at {place}", advice="" if is_well else _ADVICE["disk"])
+    return _room("disk", free, f"at {place}", _ADVICE["disk"])
 
 
-def _clock(stores: Stores) -> Finding:
-    """Against PostgreSQL's, which leases and due times go by."""
-    clock = stores.clock
-    before = clock.now()
-    with stores.units.credential("doctor") as uow:
-        theirs: datetime = uow.execute(text("SELECT clock_timestamp()")).scalar_one()
-    middle = before + (clock.now() - before) / 2
-    skew_s = (theirs.astimezone(UTC) - middle).total_seconds()
+def _room(subject: str, free_bytes: int, where: str, advice: str) -> Finding:
+    is_well = free_bytes >= LOW_DISK_BYTES
+    return Finding(subject, is_well, f"{free_bytes // MIB} MiB free {where}", advice="" if is_well else advice)
+
+
+def _clock(store: str, skew_s: float) -> Finding:
+    """PostgreSQL's is what leases and due times go by; by the others' data is dropped and keys run out."""
     is_well = abs(skew_s) <= SKEW_S
-    advice = "" if is_well else _ADVICE["clock"]
-    return Finding("clock", is_well, f"{skew_s:+.3f} s against PostgreSQL", advice=advice)
+    detail = f"{skew_s:+.3f} s against this machine"
+    return Finding(f"{store} clock", is_well, detail, advice="" if is_well else _ADVICE["clock"])

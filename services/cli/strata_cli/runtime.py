@@ -8,7 +8,7 @@ from strata_cli.administration import start_servers
 from strata_stores.embedded.directory import DataDirectory
 from strata_stores.embedded.supervisor import EmbeddedServers
 from strata_stores.factory import Stores, open_stores
-from strata_stores.relational import server_urls
+from strata_stores.relational import ServerUrls, server_urls
 from strata_stores.settings import Settings
 
 
@@ -20,6 +20,7 @@ class Runtime:
     directory: DataDirectory
     servers: EmbeddedServers | None
     stores: Stores
+    urls: ServerUrls
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def owned_runtime(settings: Settings, command: str, *, is_migrated: bool = True)
         directory = stack.enter_context(DataDirectory(settings.data_dir, command=command))
         urls, servers = start_servers(settings, directory, stack, is_migrated=is_migrated)
         stores = stack.enter_context(open_stores(settings, urls, with_system=True))
-        yield Runtime(settings, directory, servers, stores)
+        yield Runtime(settings, directory, servers, stores, urls)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from strata_stores.elastic.bulk import Item, send_all
 from strata_stores.elastic.compiler import Query, events_that_match, of_organization
 from strata_stores.elastic.erasing import erase
 from strata_stores.elastic.mapping import document_id, document_of, index_template
+from strata_stores.elastic.nodes import NodeState, node_states
 from strata_stores.elastic.searching import found_page
 from strata_stores.elastic.trouble import STORE, reported
 
@@ -132,6 +133,10 @@ class ElasticLogStore:
             version=", ".join(versions),
             latency_ms=latency_ms,
         )
+
+    def node_states(self) -> list[NodeState]:
+        with self._calling():
+            return node_states(self._client.options(request_timeout=_HEALTH_TIMEOUT_S))
 
     def close(self) -> None:
         self._closing.set()
