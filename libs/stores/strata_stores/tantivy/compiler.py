@@ -15,6 +15,7 @@ _SPECIAL: Final = re.compile(r"([\\.+*?()|\[\]{}^$#&~-])")
 
 
 def events_that_match(organization_id: OrganizationId, where: LogFilter) -> Query:
+    """Entities too, whose schema begins as that of events does."""
     return of_organization(organization_id, _compiled(where))
 
 
@@ -37,6 +38,10 @@ def of_organization(organization_id: OrganizationId, *narrowed_by: Query) -> Que
 
 def narrowed(query: Query, *by: Query) -> Query:
     return _all_of((query, *by)) if by else query
+
+
+def excluding(query: Query, excluded: Query) -> Query:
+    return Query.boolean_query([(Occur.Must, query), (Occur.MustNot, excluded)])
 
 
 def equal(field: str, value: int) -> Query:

@@ -1,4 +1,4 @@
-"""The directories of the days. A day's directory is there whole or not at all, whenever the process dies."""
+"""The directories of indexes, one a day of logs. Each is there whole or not at all, whenever the process dies."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ _CONDEMNED: Final = ".dropped-"
 
 
 def prepare_directory(directory: Path) -> None:
-    """Also removes what a process left that died while making or dropping a day."""
+    """Also removes what a process left that died while making or dropping an index."""
     directory.mkdir(parents=True, exist_ok=True)
     for entry in directory.iterdir():
         if entry.name.startswith((_UNFINISHED, _CONDEMNED)):
@@ -27,18 +27,18 @@ def existing_days(directory: Path) -> list[str]:
     return sorted(entry.name for entry in directory.iterdir() if is_day(entry.name))
 
 
-def create_day(directory: Path, day: str) -> None:
-    unfinished = directory / f"{_UNFINISHED}{day}-{uuid.uuid4().hex}"
+def create_index(directory: Path, name: str, schema: tantivy.Schema = SCHEMA) -> None:
+    unfinished = directory / f"{_UNFINISHED}{name}-{uuid.uuid4().hex}"
     unfinished.mkdir()
-    tantivy.Index(SCHEMA, str(unfinished))
-    unfinished.rename(directory / day)
+    tantivy.Index(schema, str(unfinished))
+    unfinished.rename(directory / name)
     _sync(directory)
 
 
-def remove_day(directory: Path, day: str) -> None:
-    condemned = directory / f"{_CONDEMNED}{day}-{uuid.uuid4().hex}"
+def remove_index(directory: Path, name: str) -> None:
+    condemned = directory / f"{_CONDEMNED}{name}-{uuid.uuid4().hex}"
     try:
-        (directory / day).rename(condemned)
+        (directory / name).rename(condemned)
     except FileNotFoundError:
         return
     _sync(directory)

@@ -19,7 +19,7 @@ from strata_datamodel.metrics import Rejection
 from strata_stores.breaker import Breaker
 from strata_stores.tantivy.compiler import events_that_match
 from strata_stores.tantivy.day_index import DayIndex
-from strata_stores.tantivy.directories import create_day, existing_days, prepare_directory, remove_day
+from strata_stores.tantivy.directories import create_index, existing_days, prepare_directory, remove_index
 from strata_stores.tantivy.searching import DaySearch
 from strata_stores.tantivy.trouble import STORE, reported
 
@@ -86,7 +86,7 @@ class TantivyLogStore:
             self._written_last.pop(day, None)
             if index is not None:
                 index.close()
-            remove_day(self._directory, day)
+            remove_index(self._directory, day)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         """The space comes back when tantivy merges the segments, at the latest when the day is dropped."""
@@ -132,7 +132,7 @@ class TantivyLogStore:
         with self._lock:
             if day not in self._indexes and day not in self.days():
                 with reported(day):
-                    create_day(self._directory, day)
+                    create_index(self._directory, day)
             index = self._index(day)
             self._written_last[day] = None
             self._written_last.move_to_end(day)

@@ -19,24 +19,26 @@ def first_documents(
     *,
     descending: bool,
     after: tuple[int, ...] | None = None,
+    first: int = 0,
 ) -> Keyed:
+    """By ORDER[first:], of which `after` has the values that the page before ended with."""
     if after is None:
-        return _top(searcher, query, limit, 0, descending=descending)
+        return _top(searcher, query, limit, first, descending=descending)
     found: Keyed = []
-    for depth, rest in _groups_after(query, after, descending=descending):
+    for depth, rest in _groups_after(query, after, first, descending=descending):
         if len(found) < limit:
             top = _top(searcher, rest, limit - len(found), depth, descending=descending)
-            found += [((*after[:depth], *key), address) for key, address in top]
+            found += [((*after[: depth - first], *key), address) for key, address in top]
     return found
 
 
 def _groups_after(
-    query: tantivy.Query, after: tuple[int, ...], *, descending: bool
+    query: tantivy.Query, after: tuple[int, ...], first: int, *, descending: bool
 ) -> Iterator[tuple[int, tantivy.Query]]:
     """What is left after a document, in order: first what shares all but the last of its sort keys with it."""
-    for depth in reversed(range(len(ORDER))):
-        shared = (equal(field, value) for field, value in zip(ORDER[:depth], after[:depth], strict=True))
-        yield depth, narrowed(query, *shared, beyond(ORDER[depth], after[depth], descending=descending))
+    for depth in reversed(range(first, len(ORDER))):
+        shared = (equal(field, value) for field, value in zip(ORDER[first:depth], after[: depth - first], strict=True))
+        yield depth, narrowed(query, *shared, beyond(ORDER[depth], after[depth - first], descending=descending))
 
 
 def _top(searcher: tantivy.Searcher, query: tantivy.Query, limit: int, depth: int, *, descending: bool) -> Keyed:

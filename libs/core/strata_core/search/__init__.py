@@ -1,0 +1,1 @@
+"""Entities as a search index holds them: projected, searched, compared with PostgreSQL and repaired."""
