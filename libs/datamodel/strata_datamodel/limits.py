@@ -171,3 +171,26 @@ MAILS_PER_PASS: Final = 16
 MAIL_DEADLINE_SECONDS: Final = 120
 MAIL_KEPT_DAYS: Final = 30
 MAIL_FILES: Final = 1_000
+
+# Sagas
+SAGA_STEPS: Final = 64
+SAGA_DOCUMENT_BYTES: Final = 256 * KIB  # of an input, an intent or an output
+SAGA_REASON_LENGTH: Final = 1_000
+SAGAS_AT_ONCE_PER_ORGANIZATION: Final = 4
+
+# Deletion and erasure
+DELETION_GRACE_HOURS_MAX: Final = 30 * 24
+RECEIPT_BYTES: Final = 1 * MIB
+ERASURE_IDENTIFIERS: Final = 20
+ERASURE_IDENTIFIER_LENGTH_MIN: Final = 3  # whatever holds it is deleted: a shorter one is in too much
+ERASURE_REASON_LENGTH: Final = 500
+
+# Search of entities
+SEARCH_LIMIT: Final = 200
+SEARCH_RECENT_SECONDS: Final = 30  # rows changed so lately are looked at themselves, whatever the index says
+SEARCH_RECENT_ROWS: Final = 500
+PROJECTIONS_PER_PASS: Final = 500
+REINDEXED_PER_CALL: Final = 5_000
+COMPARED_AT_ONCE: Final = 1_000
+DIVERGENCES_PER_PASS: Final = 10_000  # how many of an organization are looked at; those beyond wait for the next pass
+REPAIRS_PER_PASS: Final = 200  # of an organization, each asking for one projection

@@ -1,0 +1,28 @@
+"""What the effects of sagas may reach: ports, and nothing that opens a transaction."""
+
+from dataclasses import dataclass
+
+from strata_core.ports.anchor_signer import AnchorSigner
+from strata_core.ports.archive import Archive
+from strata_core.ports.cache import Cache
+from strata_core.ports.clock import Clock
+from strata_core.ports.log_store import LogStore
+from strata_core.ports.mailer import Mailer
+from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.notifier import Notifier
+from strata_core.ports.secret_box import SecretBox
+
+
+@dataclass(frozen=True, slots=True)
+class SagaTools:
+    """One for all sagas of a process."""
+
+    metric_store: MetricStore
+    log_store: LogStore
+    cache: Cache
+    archive: Archive
+    notifier: Notifier
+    mailer: Mailer
+    secret_box: SecretBox
+    signer: AnchorSigner
+    clock: Clock
