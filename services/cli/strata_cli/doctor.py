@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx
 
+from strata_cli.fleet import fleet_of
 from strata_cli.rendering import EXIT_PROBLEM, out, print_json, print_table
 from strata_cli.runtime import owned_runtime, shared_stores
 from strata_datamodel.errors import StrataError
@@ -30,6 +31,8 @@ _ADVICE: Final = {
     "logs": "check STRATA_LOGS_URL and STRATA_LOGS_API_KEY; accepted events wait in the spool",
     "archive": "check STRATA_ARCHIVE_URL and the credentials of the object store",
     "disk": "free space, or move the data with --data-dir",
+    "workers": "start `strata worker`",
+    "worker": "it hangs, was paused, or was killed: restart it. Ten minutes after its end it is forgotten",
     "clock": "synchronise clocks (chrony, systemd-timesyncd): late and future data is judged by them",
 }
 _RIGHTS: Final = {
@@ -84,6 +87,7 @@ def _examine(settings: Settings) -> Iterator[Finding]:
         else:
             with shared_stores(settings, with_system=False) as stores:
                 yield from _look(stores)
+                yield from map(_finding, fleet_of(stores.units)())
             yield from _try(settings, server_urls(settings))
     except StrataError as error:
         yield Finding("start", is_well=False, detail=error.detail, advice=error.hint or "see the reason above")
@@ -114,7 +118,7 @@ def _rights(trial: StoreTrial, settings: Settings) -> Finding:
 
 def _finding(health: StoreHealth) -> Finding:
     took = f" ({health.latency_ms:.1f} ms)" if health.latency_ms is not None else ""
-    advice = "" if health.is_ready else _ADVICE.get(health.store, "see the log of the process")
+    advice = "" if health.is_ready else _ADVICE.get(health.store.split(" ")[0], "see the log of the process")
     return Finding(health.store, health.is_ready, f"{health.detail}{took}", health.version, advice)
 
 

@@ -6,6 +6,7 @@ import structlog
 from fastapi import FastAPI
 
 from strata_api.bootstrap import build_api
+from strata_cli.fleet import fleet_of
 from strata_cli.observing import observed
 from strata_cli.runtime import shared_stores
 from strata_cli.serving import Listener, serve
@@ -20,7 +21,8 @@ _ALL_STORES: Final = ("relational_url", "redis_url", "metrics_url", "logs_url")
 def run_api(settings: Settings) -> None:
     refuse_embedded(settings, (*_ALL_STORES, "archive_url"), "api")
     with observed(settings, "api"), shared_stores(settings, with_system=False) as stores:
-        _serve("API", build_api(stores, settings), settings, settings.api_port)
+        app = build_api(stores, settings, more_health=(fleet_of(stores.units),))
+        _serve("API", app, settings, settings.api_port)
 
 
 def run_ingest(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Composes the worker from open stores."""
 
 import os
+import secrets
 import socket
 
 from fastapi import FastAPI, Response
@@ -37,7 +38,8 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
             ring_key=stores.ring_key,
             link_key=LinkKey(stores.keyring.derive(LINK_KEY_PURPOSE)),
             public_url=settings.browser_url,
-            name=f"{socket.gethostname()}-{os.getpid()}",
+            # The last part, since a container that starts again has its name and its process id again.
+            name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
             registry=own,
         )
     )

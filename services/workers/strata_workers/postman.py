@@ -8,14 +8,13 @@ from prometheus_client import CollectorRegistry, Counter
 
 from strata_core.mail.links import LinkKey
 from strata_core.mail.rules import written_mail
-from strata_core.mail.sending import ClaimedMail, claim_mails, purge_mails, record_mail
+from strata_core.mail.sending import ClaimedMail, claim_mails, record_mail
 from strata_core.ports.mailer import Mailer
 from strata_core.ports.notifier import Delivery, DeliveryStatus
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 
 log = structlog.get_logger(__name__)
 SIDE_BY_SIDE: Final = 4
-PURGED_PER_PASS: Final = 1_000
 
 
 class Postman:
@@ -43,10 +42,6 @@ class Postman:
         for attempt in [self._pool.submit(self._attempt, item) for item in claimed]:
             attempt.result()
         return len(claimed)
-
-    def purge(self) -> int:
-        with self._units.system() as uow:
-            return purge_mails(uow, limit=PURGED_PER_PASS)
 
     def close(self) -> None:
         """Waits for mails under way."""

@@ -1,6 +1,7 @@
 """From a row in the outbox to its effect: the relay rings, the answerer claims, handles and finishes."""
 
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -14,13 +15,18 @@ from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_datamodel.errors import ConflictError, UnavailableError
 from strata_datamodel.ids import OutboxId
-from strata_workers.handlers import CACHED_KINDS, HANDLERS, context_of
+from strata_workers.handlers import CACHED_KINDS, HANDLERS, Handler, context_of
 from strata_workers.sender import Sender
+from strata_workers.time_limits import time_limit
 
 log = structlog.get_logger(__name__)
 EVENTS_PER_PASS: Final = 200
 REMEMBERED_RINGS: Final = 10_000
 ATTEMPTS_BEFORE_PARKING: Final = 20
+ABANDONED_BEFORE_PARKING: Final = 5
+"""Fewer than of attempts that fail: each of these cost a worker."""
+HANDLER_LIMIT_S: Final = 30.0
+"""Less than the lease: what is interrupted is still ours to put off."""
 MAX_DELAY: Final = timedelta(minutes=10)
 
 
@@ -28,12 +34,22 @@ class Answerer:
     """Answers one ring. Any number may answer the same: the claim lets one through."""
 
     def __init__(
-        self, units: SystemUnitsOfWork, sender: Sender, cache: Cache, worker: str, registry: CollectorRegistry
+        self,
+        units: SystemUnitsOfWork,
+        sender: Sender,
+        cache: Cache,
+        worker: str,
+        registry: CollectorRegistry,
+        *,
+        handlers: Mapping[str, Handler] = HANDLERS,
+        handler_limit_s: float = HANDLER_LIMIT_S,
     ) -> None:
         self._units = units
         self._sender = sender
         self._cache = cache
         self._worker = worker
+        self._handlers = handlers
+        self._handler_limit_s = handler_limit_s
         self._events = Counter("strata_outbox_events", "Events taken up, by outcome.", ["outcome"], registry=registry)
 
     def answer(self, outbox_id: OutboxId) -> bool:
@@ -41,15 +57,27 @@ class Answerer:
         with self._units.system() as uow:
             claimed = claim(uow, self._worker, limit=1, outbox_id=outbox_id)
         for item in claimed:
-            self._handle(item)
+            if item.abandoned >= ABANDONED_BEFORE_PARKING:
+                self._park_poison(item)
+            else:
+                self._handle(item)
         return bool(claimed)
 
+    def _park_poison(self, item: ClaimedEvent) -> None:
+        """Whatever takes workers down with it must not take down every one that comes after."""
+        reason = f"{item.abandoned} workers that took it up never came back"
+        log.error("event_parked", outbox=str(item.outbox_id), kind=item.event.kind, reason=reason)
+        with self._units.organization(item.organization_id) as uow:
+            park(uow, item, reason=reason)
+        self._events.labels("parked").inc()
+
     def _handle(self, item: ClaimedEvent) -> None:
-        handler = HANDLERS.get(item.event.kind)
+        handler = self._handlers.get(item.event.kind)
         try:
             with self._units.organization(item.organization_id) as uow:
                 if handler is not None:
-                    handler(context_of(item), uow, item)
+                    with time_limit(self._handler_limit_s):
+                        handler(context_of(item), uow, item)
                 if not finish(uow, item):
                     raise ConflictError("the lease was lost", code="lease_lost")
         except UnavailableError:
@@ -81,16 +109,25 @@ class Relay:
     """Finds events that are due and rings for each. Those that a first ring brought nobody for, and all while the bell
     is down, it answers itself: a bell that takes rings proves nothing about anybody listening."""
 
-    def __init__(self, units: SystemUnitsOfWork, doorbell: Doorbell, answerer: Answerer) -> None:
+    def __init__(
+        self,
+        units: SystemUnitsOfWork,
+        doorbell: Doorbell,
+        answerer: Answerer,
+        is_stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._units = units
         self._doorbell = doorbell
         self._answerer = answerer
+        self._is_stopping = is_stopping
         self._rung: OrderedDict[OutboxId, None] = OrderedDict()
 
     def step(self) -> int:
         with self._units.system() as uow:
             due = take_due_for_ringing(uow, EVENTS_PER_PASS)
         for outbox_id in due:
+            if self._is_stopping():
+                break  # they are due again in ten seconds, for whoever runs then
             if outbox_id in self._rung or not self._doorbell.ring(outbox_id):
                 self._rung.pop(outbox_id, None)
                 self._answerer.answer(outbox_id)

@@ -1,6 +1,7 @@
 """The worker as one object with a lifecycle: its loops, its RQ worker, what it says of itself."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -11,6 +12,7 @@ from rq import Queue
 
 from strata_core.idempotency.commands import purge_expired
 from strata_core.mail.links import LinkKey
+from strata_core.mail.sending import purge_mails
 from strata_core.notifying.commands import purge_finished
 from strata_core.outbox.commands import purge_done
 from strata_core.outbox.queries import Backlog, backlog
@@ -24,9 +26,14 @@ from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sign_in.pruning import prune_sign_in
+from strata_datamodel.errors import UnavailableError
 from strata_datamodel.health import StoreHealth
 from strata_workers.evaluator import Evaluator
+from strata_workers.handlers import HANDLERS, Handler
+from strata_workers.heartbeat import Heartbeat, loop_health
+from strata_workers.leading import Led
 from strata_workers.loops import Loop, LoopStatus
 from strata_workers.postman import Postman
 from strata_workers.read_pruner import ReadPruner
@@ -38,6 +45,10 @@ from strata_workers.sender import Sender
 OUTBOX_KEPT: Final = timedelta(days=7)
 """Longer than the last attempt of any notification, which reads its event."""
 PURGED_PER_PASS: Final = 1_000
+DRAIN_S: Final = 30.0
+"""How long a stop waits for the steps under way, all together."""
+HEARTBEAT_PAUSE_S: Final = 5.0
+_PURGE_PAUSE_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,8 @@ class WorkerDeps:
     public_url: str
     """What links in mails begin with."""
     name: str = "worker"
+    """Of this process alone: it is the name that leases and heartbeats stand in."""
+    handlers: Mapping[str, Handler] = field(default_factory=lambda: HANDLERS)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
@@ -68,33 +81,62 @@ class Worker:
         self._deps = deps
         self._sender = Sender(deps.units, deps.notifier, deps.secret_box, deps.registry)
         self._postman = Postman(deps.units, deps.mailer, deps.link_key, deps.public_url, deps.registry)
-        self._answerer = Answerer(deps.units, self._sender, deps.cache, deps.name, deps.registry)
-        relay = Relay(deps.units, deps.doorbell, self._answerer)
+        self._answerer = Answerer(
+            deps.units, self._sender, deps.cache, deps.name, deps.registry, handlers=deps.handlers
+        )
         self._evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
-        sealer = Sealer(deps.units)
-        anchorer = Anchorer(deps.units, deps.archive, deps.anchor_signer)
-        read_pruner = ReadPruner(deps.units)
-        clock = deps.clock
-        self._loops = (
-            Loop("relay", relay.step, clock, pause_s=0.25),
+        self._heartbeat = Heartbeat(deps.units, deps.name, self.statuses)
+        self._leads: list[Led] = []
+        self._relay_loop = Loop("relay", self._relay().step, deps.clock, pause_s=0.25)
+        self._listening = Loop("doorbell", self._listen, deps.clock, pause_s=1.0)
+        self._loops = (self._relay_loop, *self._own_loops(), *self._led_loops(), self._listening)
+        deps.registry.register(_WorkerFigures(self))
+
+    def _relay(self) -> Relay:
+        deps = self._deps
+        return Relay(deps.units, deps.doorbell, self._answerer, lambda: self._relay_loop.is_stopping)
+
+    def _own_loops(self) -> list[Loop]:
+        """Every worker's: they share what there is to do by claiming it."""
+        clock = self._deps.clock
+        return [
             Loop("evaluator", self._evaluator.step, clock, pause_s=0.5),
-            Loop("rule-recall", self._evaluator.recall, clock, pause_s=30.0),
             Loop("sender", self._sender.step, clock, pause_s=1.0),
             Loop("postman", self._postman.step, clock, pause_s=1.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
-            Loop("outbox-purge", self._purge_outbox, clock, pause_s=600.0),
-            Loop("notification-purge", self._purge_notifications, clock, pause_s=600.0),
-            Loop("idempotency-purge", self._purge_idempotency, clock, pause_s=600.0),
-            Loop("audit-sealer", sealer.step, clock, pause_s=1.0),
-            Loop("audit-anchorer", anchorer.step, clock, pause_s=2.0),
-            Loop("access-log-pruner", read_pruner.step, clock, pause_s=600.0),
-            Loop("sign-in-purge", self._purge_sign_in, clock, pause_s=600.0),
-            Loop("mail-purge", self._postman.purge, clock, pause_s=600.0),
-            Loop("doorbell", self._listen, clock, pause_s=1.0),
-        )
-        deps.registry.register(_WorkerFigures(self))
+            Loop("heartbeat", self._heartbeat.step, clock, pause_s=HEARTBEAT_PAUSE_S),
+        ]
+
+    def _led_loops(self) -> list[Loop]:
+        """One worker's at a time."""
+        deps = self._deps
+        sealer = Sealer(deps.units)
+        anchorer = Anchorer(deps.units, deps.archive, deps.anchor_signer)
+        return [
+            self._led("rule-recall", self._evaluator.recall, pause_s=30.0),
+            self._led("audit-sealer", sealer.step, pause_s=1.0),
+            self._led("audit-anchorer", anchorer.step, pause_s=2.0),
+            self._led("access-log-pruner", ReadPruner(deps.units).step, pause_s=_PURGE_PAUSE_S),
+            self._purge("outbox-purge", lambda uow: purge_done(uow, older_than=OUTBOX_KEPT, limit=PURGED_PER_PASS)),
+            self._purge("notification-purge", lambda uow: purge_finished(uow, limit=PURGED_PER_PASS)),
+            self._purge("idempotency-purge", lambda uow: purge_expired(uow, limit=PURGED_PER_PASS)),
+            self._purge("sign-in-purge", lambda uow: prune_sign_in(uow, limit=PURGED_PER_PASS)),
+            self._purge("mail-purge", lambda uow: purge_mails(uow, limit=PURGED_PER_PASS)),
+        ]
+
+    def _led(self, name: str, step: Callable[[], int], *, pause_s: float) -> Loop:
+        return Loop(name, self._lead(name, pause_s).step(step), self._deps.clock, pause_s=pause_s)
+
+    def _purge(self, name: str, purge: Callable[[UnitOfWork], int]) -> Loop:
+        write = self._lead(name, _PURGE_PAUSE_S).write(purge)
+        return Loop(name, write, self._deps.clock, pause_s=_PURGE_PAUSE_S)
+
+    def _lead(self, name: str, pause_s: float) -> Led:
+        led = Led(self._deps.units, name, self._deps.name, self._deps.clock, pause_s=pause_s)
+        self._leads.append(led)
+        return led
 
     @property
     def registry(self) -> CollectorRegistry:
@@ -105,23 +147,30 @@ class Worker:
             loop.start()
 
     def stop(self) -> None:
-        """Lets steps under way finish; what is not finished is found again by whoever runs next."""
+        """Begins nothing new and lets steps under way finish, for DRAIN_S in all; what is not finished then is found
+        again by whoever runs next, once its claim is over."""
+        deadline_s = self._deps.clock.monotonic_s() + DRAIN_S
         for loop in self._loops:
             loop.ask_to_stop()
         if self._doorbell_worker is not None:
             self._doorbell_worker.ask_to_stop()
         for loop in self._loops:
-            loop.stop()
+            loop.stop(max(0.0, deadline_s - self._deps.clock.monotonic_s()))
         self._evaluator.close()
         self._sender.close()
         self._postman.close()
+        # With the database down there is nothing to give back: leases run out, and the row is forgotten.
+        with contextlib.suppress(UnavailableError):
+            for led in self._leads:
+                led.give_back()
+            self._heartbeat.end()
 
     def statuses(self) -> Sequence[LoopStatus]:
         return [loop.status() for loop in self._loops]
 
     def health(self) -> list[StoreHealth]:
-        """For /readyz: a loop is ready while its newest beat is fresh."""
-        return [loop_health(status) for status in self.statuses()]
+        """For /readyz: this worker's loops, each ready while its newest beat is fresh, and what is amiss elsewhere."""
+        return [*(loop_health(status) for status in self.statuses()), *self._heartbeat.others()]
 
     @property
     def newest_backlog(self) -> Backlog:
@@ -139,25 +188,9 @@ class Worker:
             self._backlog = backlog(uow)
         return 0
 
-    def _purge_outbox(self) -> int:
-        with self._deps.units.system() as uow:
-            return purge_done(uow, older_than=OUTBOX_KEPT, limit=PURGED_PER_PASS)
-
-    def _purge_notifications(self) -> int:
-        with self._deps.units.system() as uow:
-            return purge_finished(uow, limit=PURGED_PER_PASS)
-
-    def _purge_idempotency(self) -> int:
-        with self._deps.units.system() as uow:
-            return purge_expired(uow, limit=PURGED_PER_PASS)
-
-    def _purge_sign_in(self) -> int:
-        with self._deps.units.system() as uow:
-            return prune_sign_in(uow, limit=PURGED_PER_PASS)
-
     def _listen(self) -> int:
         """Returns when the connection is lost or the worker is asked to stop; the loop then comes back."""
-        loop, queue = self._loops[-1], self._deps.ring_queue()
+        loop, queue = self._listening, self._deps.ring_queue()
         try:
             worker = DoorbellWorker(queue, self._answerer.answer, self._deps.ring_key, beat=loop.beat)
             self._doorbell_worker = worker
@@ -166,17 +199,6 @@ class Worker:
         finally:
             queue.connection.close()
         return 0
-
-
-def loop_health(status: LoopStatus) -> StoreHealth:
-    name = f"loop {status.name}"
-    if status.silent_s is None:
-        return StoreHealth(name, is_ready=False, detail="not started")
-    if status.last_error:
-        return StoreHealth(name, is_ready=False, detail=status.last_error)
-    if status.silent_s >= status.stale_s:
-        return StoreHealth(name, is_ready=False, detail=f"hangs for {status.silent_s:.0f} s")
-    return StoreHealth(name, is_ready=True, detail="beating" if status.beats else "starting")
 
 
 class _WorkerFigures:

@@ -90,11 +90,25 @@ def test_an_answer_kept_for_repeats_is_forgotten_after_its_time(worker, ctx, sys
     eventually(lambda: not database.rows("SELECT 1 FROM idempotency"))
 
 
-def test_every_loop_beats_and_none_outlives_a_stop(worker):
+def held_leases(database) -> set[str]:
+    return {str(row["name"]) for row in database.rows("SELECT name FROM leases WHERE lease_until > now()")}
+
+
+def test_every_loop_beats_and_none_outlives_a_stop(worker, database):
     worker.start()
-    eventually(lambda: all(check.is_ready and check.detail == "beating" for check in worker.health()))
+    loops = {f"loop {status.name}" for status in worker.statuses()}
+
+    def beating() -> bool:
+        health = {check.store: check for check in worker.health()}
+        assert health["workers"].detail == "1 alive"
+        return all(health[loop].is_ready and health[loop].detail == "beating" for loop in loops)
+
+    eventually(beating)
     assert b"strata_outbox_lag_seconds" in generate_latest(worker.registry)
+    assert {"loop.outbox-purge", "loop.audit-sealer"} <= held_leases(database)
     worker.stop()
+    assert held_leases(database) == set()
+    assert database.rows("SELECT FROM workers") == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith(("loop-", "delivery"))]
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from fakes.manual_clock import ManualClock
 from strata_datamodel.errors import StoreUnavailableError
+from strata_workers.heartbeat import loop_health
 from strata_workers.loops import STEP_ALLOWANCE_S, Loop
-from strata_workers.service import loop_health
 from waiting import eventually
 
 
