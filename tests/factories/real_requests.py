@@ -175,6 +175,7 @@ BODIES: dict[str, Callable[[Things], Body]] = {
         "scopes": ["api_keys:read"],
         "service_account_id": MAKERS["account_id"](the),
     },
+    "api_keys_update": lambda _: {"name": "renamed", "allowed_networks": ["127.0.0.0/8"]},
     "api_keys_rotate": lambda _: {"overlap_hours": 1},
     "hosts_create": _name,
     "hosts_replace": _name,

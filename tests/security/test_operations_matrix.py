@@ -22,7 +22,7 @@ ONLY_ONCE = [
 PAGED = [each for each in IN_ORGANIZATION if "cursor" in {one["name"] for one in each[2].get("parameters", [])}]
 
 
-UNVERSIONED = {"api_keys_revoke", "invitations_revoke"}
+UNVERSIONED = {"invitations_revoke"}
 # Nobody grants what they do not hold: what the roles in the valid bodies hold.
 GIVEN = role_permissions("devops") | role_permissions("developer")
 MORE = dict.fromkeys(

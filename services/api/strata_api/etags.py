@@ -1,5 +1,6 @@
 """Versions of entities as strong entity tags (RFC 9110): nobody overwrites what they have not seen."""
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,11 @@ def etag(entity_id: UUID, version: int) -> str:
     return f'"{entity_id.hex}.{version}"'
 
 
+def document_tag(document: Mapping[str, object]) -> str:
+    """Of an entity that comes as JSON values."""
+    return etag(UUID(str(document["id"])), int(str(document["version"])))
+
+
 def check_if_match(headers: Headers, current: str) -> None:
     """Raises PreconditionMissingError (428) without If-Match and PreconditionError (412) when it is stale. `*` says
     that the caller knows what they do."""
@@ -26,6 +32,15 @@ def check_if_match(headers: Headers, current: str) -> None:
         )
     if value.strip() != "*" and current not in _tags(value):
         raise PreconditionError("somebody changed this since you read it", hint="read it again and repeat the change")
+
+
+def check_if_match_if_sent(headers: Headers, current: str) -> bool:
+    """For acts that are safe to do blindly, as an acknowledgement in the night is. Whether the header was there: then
+    the act is for this version alone."""
+    if "if-match" not in headers:
+        return False
+    check_if_match(headers, current)
+    return headers["if-match"].strip() != "*"
 
 
 def is_unchanged(headers: Headers, current: str) -> bool:

@@ -126,3 +126,22 @@ def test_sendings_of_a_webhook_are_shown_to_its_organization_alone(api):
     assert sorted(item["attempts"] for item in first["items"] + rest["items"]) == [0, 1, 2]
     theirs = f"{api.globex.path}/webhooks/{hook}/notifications"
     assert api.client.get(theirs, headers=api.globex.admin).status_code == 404
+
+
+def test_an_alert_that_changed_since_it_was_seen_is_not_acted_upon(api):
+    path = f"{ALERTS}/{fired(api, api.acme)}"
+    seen = api.client.get(path, headers=api.acme.admin)
+    unchanged = api.client.get(path, headers={**api.acme.admin, "if-none-match": seen.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    taken = send(api, "POST", f"{path}/acknowledge", seen.headers["etag"])
+    assert (taken.status_code, taken.json()["version"]) == (200, seen.json()["version"] + 1)
+    late = send(api, "POST", f"{path}/resolve", seen.headers["etag"])
+    assert (late.status_code, late.json()["code"]) == (412, "stale_version")
+    assert api.client.get(path, headers=api.acme.admin).json()["status"] == "acknowledged"
+    assert send(api, "POST", f"{path}/resolve", taken.headers["etag"]).json()["status"] == "resolved"
+
+
+def test_a_tag_of_another_alert_does_not_match(api):
+    mine, other = (f"{ALERTS}/{fired(api, api.acme)}" for _ in range(2))
+    tag = api.client.get(other, headers=api.acme.admin).headers["etag"]
+    assert send(api, "POST", f"{mine}/acknowledge", tag).status_code == 412

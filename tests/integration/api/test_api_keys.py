@@ -188,3 +188,42 @@ def test_the_other_organization_stays_unmoved(api):
     api.client.post(f"{KEYS}/{made['id']}/rotate", headers=api.acme.admin)
     api.client.delete(f"{KEYS}/{made['id']}", headers=api.acme.admin)
     assert theirs() == before
+
+
+def test_a_key_is_renamed_and_confined_by_those_who_saw_its_newest_version_alone(api):
+    made = create(api)
+    path = f"{KEYS}/{made.json()['id']}"
+    tag = api.client.get(path, headers=api.acme.admin).headers["etag"]
+    assert tag == made.headers["etag"]
+    unseen = api.client.patch(path, json={"name": "agents"}, headers=api.acme.admin)
+    assert unseen.status_code == 428
+    change = {"allowed_networks": ["10.1.2.3/8"]}
+    refused = api.client.patch(path, json=change, headers={**api.acme.admin, "if-match": tag})
+    assert refused.json()["errors"][0]["pointer"] == "/allowed_networks/0"
+    change = {"name": "agents", "allowed_networks": ["203.0.113.0/24"]}
+    changed = api.client.patch(path, json=change, headers={**api.acme.admin, "if-match": tag})
+    assert (changed.status_code, changed.json()["name"], changed.json()["version"]) == (200, "agents", 2)
+    assert changed.json()["scopes"] == made.json()["scopes"]
+    assert use(api, made.json()["token"]).json()["code"] == "address_not_allowed"
+    late = api.client.patch(path, json={"allowed_networks": []}, headers={**api.acme.admin, "if-match": tag})
+    assert late.status_code == 412
+    newest = {**api.acme.admin, "if-match": changed.headers["etag"]}
+    assert api.client.patch(path, json={"allowed_networks": []}, headers=newest).json()["name"] == "agents"
+    assert use(api, made.json()["token"]).status_code == 200
+
+
+def test_nobody_widens_the_reach_of_a_key_that_can_do_more_than_they_can(api):
+    strong = create(api, scopes=["admin"], allowed_networks=["203.0.113.0/24"]).json()
+    weak = api.acme.key_with("api_keys:write", "hosts:read")
+    change = {"allowed_networks": []}
+    answer = api.client.patch(f"{KEYS}/{strong['id']}", json=change, headers={**weak, "if-match": "*"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "grant_exceeds_grantor")
+
+
+def test_a_revoked_key_is_changed_no_more(api):
+    made = create(api).json()
+    api.client.delete(f"{KEYS}/{made['id']}", headers=api.acme.admin)
+    answer = api.client.patch(
+        f"{KEYS}/{made['id']}", json={"name": "again"}, headers={**api.acme.admin, "if-match": "*"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "key_ended")

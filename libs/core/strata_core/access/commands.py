@@ -20,7 +20,7 @@ from strata_core.new_ids import new_id
 from strata_core.organizations.queries import organization_statuses
 from strata_core.organizations.rules import require_somewhere_to_go
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_datamodel.errors import ConflictError, InvalidError, LimitError, Problem
+from strata_datamodel.errors import ConflictError, InvalidError, LimitError, PreconditionError, Problem
 from strata_datamodel.ids import ApiKeyId, OrganizationId, ServiceAccountId, SessionId, UserId
 from strata_datamodel.limits import (
     API_KEYS_PER_ORGANIZATION,
@@ -121,6 +121,34 @@ def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overl
         before={"expires_at": old.expires_at},
         after={"expires_at": ends_at, "successor": new.key.id},
     )
+    return new
+
+
+def change_api_key(
+    ctx: Context,
+    uow: UnitOfWork,
+    api_key_id: ApiKeyId,
+    version: int,
+    *,
+    name: str,
+    allowed_networks: Sequence[str],
+) -> ApiKey:
+    """Its name, and where it works from: whoever widens that hands it on, and must hold what it may do. Raises
+    PreconditionError when the key is at another version by now."""
+    require(ctx, "api_keys:write")
+    networks = check_networks(allowed_networks)
+    uow.execute(select(api_keys.c.id).where(_mine(uow, api_key_id)).with_for_update())
+    old = api_key_of(uow, api_key_id)
+    require_grantable(ctx, scope_permissions(old.scopes))
+    if old.version != version:
+        raise PreconditionError("somebody changed this key since you read it", hint="read it again")
+    if old.revoked_at is not None:
+        raise ConflictError("this key was revoked", code="key_ended", hint="make a new key instead")
+    _check_key(name, old.scopes, None, uow.now())
+    _update_key(uow, api_key_id, name=name.strip(), allowed_networks=list(networks))
+    new = api_key_of(uow, api_key_id)
+    before, after = ({"name": key.name, "allowed_networks": list(key.allowed_networks)} for key in (old, new))
+    record(ctx, uow, "api_key.changed", "api_key", str(api_key_id), before=before, after=after)
     return new
 
 

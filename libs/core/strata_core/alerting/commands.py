@@ -71,10 +71,11 @@ def delete_rule(ctx: Context, uow: UnitOfWork, rule_id: RuleId, version: int) ->
     append(uow, Event(events.RULE_CHANGED, events.SCHEMA_VERSION, "alert_rule", rule_id, {"deleted": True}))
 
 
-def acknowledge_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Document:
-    """Acknowledging twice changes nothing and says so by answering the same alert."""
+def acknowledge_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId, version: int | None = None) -> Document:
+    """Acknowledging twice changes nothing and says so by answering the same alert. With a `version` PreconditionError
+    when the alert is at another by now."""
     require_somewhere(ctx, "alerts:write")
-    before = _locked_alert(ctx, uow, alert_id)
+    before = _locked_alert(ctx, uow, alert_id, version)
     require(ctx, "alerts:write", labels_of(before))
     if before["status"] == AlertStatus.ACKNOWLEDGED:
         return before
@@ -88,11 +89,12 @@ def acknowledge_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Docum
     return _change_alert(ctx, uow, before, "alert.acknowledge", events.ALERT_ACKNOWLEDGED, changes)
 
 
-def resolve_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Document:
-    """By hand. The series starts over: it fires again when its next evaluation is over the threshold."""
+def resolve_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId, version: int | None = None) -> Document:
+    """By hand. The series starts over: it fires again when its next evaluation is over the threshold. With a `version`
+    PreconditionError when the alert is at another by now."""
     require_somewhere(ctx, "alerts:write")
     _lock_rule_of(ctx, uow, alert_id)
-    before = _locked_alert(ctx, uow, alert_id)
+    before = _locked_alert(ctx, uow, alert_id, version)
     require(ctx, "alerts:write", labels_of(before))
     if before["status"] == AlertStatus.RESOLVED:
         return before
@@ -222,5 +224,8 @@ def _alert_row(ctx: Context, uow: UnitOfWork, alert_id: AlertId, *, lock: bool =
     return dict(row)
 
 
-def _locked_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId) -> Document:
-    return alert_document(_alert_row(ctx, uow, alert_id, lock=True))
+def _locked_alert(ctx: Context, uow: UnitOfWork, alert_id: AlertId, version: int | None = None) -> Document:
+    document = alert_document(_alert_row(ctx, uow, alert_id, lock=True))
+    if version is not None and document["version"] != version:
+        raise PreconditionError("somebody changed this alert since you read it", hint="read it again")
+    return document

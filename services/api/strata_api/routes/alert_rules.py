@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag, is_unchanged
+from strata_api.etags import check_if_match, document_tag, is_unchanged
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
@@ -84,10 +84,6 @@ def _draft(body: RuleForm) -> RuleDraft:
     return msgspec.convert(body.model_dump(), RuleDraft)
 
 
-def _tag(document: dict[str, object]) -> str:
-    return etag(UUID(str(document["id"])), int(str(document["version"])))
-
-
 @router.get("", operation_id=_LIST, summary="Rules, oldest first")
 def list_rules(access: Annotated[Access, requires("alert_rules:read", in_scope=True)], paged: Paged) -> Page[RuleOut]:
     listing = access.listing(paged, _LIST)
@@ -102,7 +98,7 @@ def post_rule(
 ) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_rule(access.ctx, uow, _draft(body))
-        return Made(RuleOut.model_validate(made), _tag(made))
+        return Made(RuleOut.model_validate(made), document_tag(made))
 
     return once.answer(access, work)
 
@@ -122,7 +118,7 @@ def get_rule(
 ) -> object:
     with access.unit() as uow:
         found = rule(access.ctx, uow, RuleId(rule_id))
-    tag = _tag(found)
+    tag = document_tag(found)
     if is_unchanged(request.headers, tag):
         return Response(status_code=304, headers={"etag": tag})
     response.headers["etag"] = tag
@@ -139,9 +135,9 @@ def put_rule(
 ) -> RuleOut:
     with access.unit() as uow:
         current = rule(access.ctx, uow, RuleId(rule_id))
-        check_if_match(request.headers, _tag(current))
+        check_if_match(request.headers, document_tag(current))
         changed = replace_rule(access.ctx, uow, RuleId(rule_id), _draft(body), int(str(current["version"])))
-    response.headers["etag"] = _tag(changed)
+    response.headers["etag"] = document_tag(changed)
     return RuleOut.model_validate(changed)
 
 
@@ -152,5 +148,5 @@ def remove_rule(
     """Its open alerts are resolved."""
     with access.unit() as uow:
         current = rule(access.ctx, uow, RuleId(rule_id))
-        check_if_match(request.headers, _tag(current))
+        check_if_match(request.headers, document_tag(current))
         delete_rule(access.ctx, uow, RuleId(rule_id), int(str(current["version"])))

@@ -4,14 +4,16 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
+from strata_api.etags import check_if_match_if_sent, document_tag, is_unchanged
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Shown
 from strata_core.alerting.commands import acknowledge_alert, resolve_alert
 from strata_core.alerting.queries import alert, alert_page
+from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import AlertId, RuleId
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/alerts", tags=["alerts"])
@@ -62,21 +64,61 @@ def list_alerts(
     return listing.page(rows, AlertOut.model_validate, lambda row: [row["started_at"], row["id"]])
 
 
-@router.get("/{alert_id}", operation_id="alerts_get", summary="One alert")
-def get_alert(access: Annotated[Access, requires("alerts:read", in_scope=True)], alert_id: UUID) -> AlertOut:
+@router.get(
+    "/{alert_id}",
+    operation_id="alerts_get",
+    summary="One alert",
+    responses={304: {"description": "If-None-Match names the current version"}},
+    response_model=AlertOut,
+)
+def get_alert(
+    access: Annotated[Access, requires("alerts:read", in_scope=True)],
+    alert_id: UUID,
+    request: Request,
+    response: Response,
+) -> object:
     with access.unit() as uow:
-        return AlertOut.model_validate(alert(access.ctx, uow, AlertId(alert_id)))
+        found = alert(access.ctx, uow, AlertId(alert_id))
+    tag = document_tag(found)
+    if is_unchanged(request.headers, tag):
+        return Response(status_code=304, headers={"etag": tag})
+    response.headers["etag"] = tag
+    return found
 
 
 @router.post("/{alert_id}/acknowledge", operation_id="alerts_acknowledge", summary="Take an alert")
-def acknowledge(access: Annotated[Access, requires("alerts:write", in_scope=True)], alert_id: UUID) -> AlertOut:
-    """Doing it again answers the same."""
+def acknowledge(
+    access: Annotated[Access, requires("alerts:write", in_scope=True)],
+    alert_id: UUID,
+    request: Request,
+    response: Response,
+) -> AlertOut:
+    """Doing it again answers the same. With If-Match only the version is taken that was seen."""
     with access.unit() as uow:
-        return AlertOut.model_validate(acknowledge_alert(access.ctx, uow, AlertId(alert_id)))
+        changed = acknowledge_alert(access.ctx, uow, AlertId(alert_id), _seen(access, uow, alert_id, request))
+    response.headers["etag"] = document_tag(changed)
+    return AlertOut.model_validate(changed)
 
 
 @router.post("/{alert_id}/resolve", operation_id="alerts_resolve", summary="Resolve an alert by hand")
-def resolve(access: Annotated[Access, requires("alerts:write", in_scope=True)], alert_id: UUID) -> AlertOut:
-    """It fires again when the next evaluation is over the threshold. Doing it again answers the same."""
+def resolve(
+    access: Annotated[Access, requires("alerts:write", in_scope=True)],
+    alert_id: UUID,
+    request: Request,
+    response: Response,
+) -> AlertOut:
+    """It fires again when the next evaluation is over the threshold. Doing it again answers the same. With If-Match
+    only the version is resolved that was seen."""
     with access.unit() as uow:
-        return AlertOut.model_validate(resolve_alert(access.ctx, uow, AlertId(alert_id)))
+        changed = resolve_alert(access.ctx, uow, AlertId(alert_id), _seen(access, uow, alert_id, request))
+    response.headers["etag"] = document_tag(changed)
+    return AlertOut.model_validate(changed)
+
+
+def _seen(access: Access, uow: UnitOfWork, alert_id: UUID, request: Request) -> int | None:
+    """The version that the caller has seen, None when they did not say."""
+    if "if-match" not in request.headers:
+        return None
+    current = alert(access.ctx, uow, AlertId(alert_id))
+    is_exact = check_if_match_if_sent(request.headers, document_tag(current))
+    return int(str(current["version"])) if is_exact else None

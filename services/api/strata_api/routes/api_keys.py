@@ -4,14 +4,15 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from strata_api.deps import Access, requires
+from strata_api.etags import check_if_match, check_if_match_if_sent, etag
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
-from strata_core.access.commands import create_api_key, revoke_api_key, rotate_api_key
+from strata_core.access.commands import change_api_key, create_api_key, revoke_api_key, rotate_api_key
 from strata_core.access.key_rows import NewKey
 from strata_core.access.queries import api_key_of, api_keys_after
 from strata_core.access.tokens import DEFAULT_ENVIRONMENT
@@ -43,25 +44,40 @@ class ApiKeyOut(Shown):
     revoked_at: Instant | None
     last_used_at: Instant | None
     allowed_networks: list[str] = Field(description="Where it works from; empty is everywhere.")
+    version: int
+    updated_at: Instant
 
 
 class ShownOnce(ApiKeyOut):
     token: str = Field(description="Shown now and never again.")
 
 
+KeyName = Annotated[Text, Field(min_length=1, max_length=NAME_LENGTH)]
+KeyNetworks = Annotated[
+    list[Annotated[str, Field(max_length=NETWORK_LENGTH)]],
+    Field(
+        max_length=NETWORKS_PER_KEY,
+        description="Addresses and networks (10.0.0.0/8, 2001:db8::/32) it works from; empty is everywhere.",
+    ),
+]
+
+
 class ApiKeyDraft(Sent):
-    name: Text = Field(min_length=1, max_length=NAME_LENGTH)
+    name: KeyName
     scopes: list[str] = Field(
         min_length=1, max_length=SCOPES_PER_KEY, description="admin, ingest, read, or permissions such as hosts:read"
     )
     environment: str = Field(DEFAULT_ENVIRONMENT, pattern="^[a-z][a-z0-9]{0,15}$")
     expires_at: AwareDatetime | None = None
-    allowed_networks: list[Annotated[str, Field(max_length=NETWORK_LENGTH)]] = Field(
-        default_factory=list,
-        max_length=NETWORKS_PER_KEY,
-        description="Addresses and networks (10.0.0.0/8, 2001:db8::/32) it works from; empty is everywhere.",
-    )
+    allowed_networks: KeyNetworks = Field(default_factory=list)
     service_account_id: UUID | None = Field(None, description="The key may do what its scopes and the account allow.")
+
+
+class ApiKeyPatch(Sent):
+    """A field left out stays as it is. What a key may do and until when stays for its life: make another for that."""
+
+    name: KeyName | None = None
+    allowed_networks: KeyNetworks | None = None
 
 
 class Rotation(Sent):
@@ -106,15 +122,44 @@ def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiK
 
 
 @router.get("/{api_key_id}", operation_id="api_keys_get", summary="One key")
-def get_key(access: Annotated[Access, requires("api_keys:read")], api_key_id: UUID) -> ApiKeyOut:
+def get_key(access: Annotated[Access, requires("api_keys:read")], api_key_id: UUID, response: Response) -> ApiKeyOut:
     with access.unit() as uow:
-        return ApiKeyOut.model_validate(api_key_of(uow, ApiKeyId(api_key_id)))
+        found = api_key_of(uow, ApiKeyId(api_key_id))
+    response.headers["etag"] = etag(found.id, found.version)
+    return ApiKeyOut.model_validate(found)
+
+
+@router.patch("/{api_key_id}", operation_id="api_keys_update", summary="Rename a key, or change where it works from")
+def patch_key(
+    access: Annotated[Access, requires("api_keys:write")],
+    api_key_id: UUID,
+    body: ApiKeyPatch,
+    request: Request,
+    response: Response,
+) -> ApiKeyOut:
+    """Networks count everywhere within 5 seconds."""
+    with access.unit() as uow:
+        current = api_key_of(uow, ApiKeyId(api_key_id))
+        check_if_match(request.headers, etag(current.id, current.version))
+        changed = change_api_key(
+            access.ctx,
+            uow,
+            current.id,
+            current.version,
+            name=current.name if body.name is None else body.name,
+            allowed_networks=current.allowed_networks if body.allowed_networks is None else body.allowed_networks,
+        )
+    response.headers["etag"] = etag(changed.id, changed.version)
+    return ApiKeyOut.model_validate(changed)
 
 
 @router.delete("/{api_key_id}", operation_id="api_keys_revoke", summary="Revoke a key at once", status_code=204)
-def revoke_key(access: Annotated[Access, requires("api_keys:write")], api_key_id: UUID) -> None:
+def revoke_key(access: Annotated[Access, requires("api_keys:write")], api_key_id: UUID, request: Request) -> None:
+    """Without If-Match whatever its version: a key that leaked is to stop, not to be read again first."""
     with access.unit() as uow:
-        revoke_api_key(access.ctx, uow, ApiKeyId(api_key_id))
+        current = api_key_of(uow, ApiKeyId(api_key_id))
+        check_if_match_if_sent(request.headers, etag(current.id, current.version))
+        revoke_api_key(access.ctx, uow, current.id)
 
 
 @router.post(
@@ -138,4 +183,5 @@ def rotate_key(
 
 
 def _made(new: NewKey) -> Made:
-    return Made(ShownOnce(**ApiKeyOut.model_validate(new.key).model_dump(), token=new.text))
+    shown = ShownOnce(**ApiKeyOut.model_validate(new.key).model_dump(), token=new.text)
+    return Made(shown, etag(new.key.id, new.key.version))

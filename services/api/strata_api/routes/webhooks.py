@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag
+from strata_api.etags import check_if_match, document_tag
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
@@ -67,10 +67,6 @@ class NotificationOut(Shown):
     created_at: Instant
 
 
-def _tag(document: dict[str, object]) -> str:
-    return etag(UUID(str(document["id"])), int(str(document["version"])))
-
-
 @router.get("", operation_id=_LIST, summary="Webhooks, oldest first")
 def list_webhooks(access: Annotated[Access, requires("webhooks:read")], paged: Paged) -> Page[WebhookOut]:
     listing = access.listing(paged, _LIST)
@@ -85,7 +81,7 @@ def post_webhook(access: Annotated[Access, requires("webhooks:write")], body: We
 
     def work(uow: UnitOfWork) -> Made:
         made = create_webhook(access.ctx, uow, access.deps.secret_box, draft)
-        return Made(WebhookMade.model_validate(made), _tag(made))
+        return Made(WebhookMade.model_validate(made), document_tag(made))
 
     return once.answer(access, work, has_secret=True)
 
@@ -96,7 +92,7 @@ def get_webhook(
 ) -> WebhookOut:
     with access.unit() as uow:
         found = webhook(access.ctx, uow, WebhookId(webhook_id))
-    response.headers["etag"] = _tag(found)
+    response.headers["etag"] = document_tag(found)
     return WebhookOut.model_validate(found)
 
 
@@ -111,10 +107,10 @@ def put_webhook(
     draft = msgspec.convert(body.model_dump(), WebhookDraft)
     with access.unit() as uow:
         current = webhook(access.ctx, uow, WebhookId(webhook_id))
-        check_if_match(request.headers, _tag(current))
+        check_if_match(request.headers, document_tag(current))
         version = int(str(current["version"]))
         changed = replace_webhook(access.ctx, uow, WebhookId(webhook_id), draft, version)
-    response.headers["etag"] = _tag(changed)
+    response.headers["etag"] = document_tag(changed)
     return WebhookOut.model_validate(changed)
 
 
@@ -122,7 +118,7 @@ def put_webhook(
 def remove_webhook(access: Annotated[Access, requires("webhooks:write")], webhook_id: UUID, request: Request) -> None:
     with access.unit() as uow:
         current = webhook(access.ctx, uow, WebhookId(webhook_id))
-        check_if_match(request.headers, _tag(current))
+        check_if_match(request.headers, document_tag(current))
         delete_webhook(access.ctx, uow, WebhookId(webhook_id), int(str(current["version"])))
 
 
