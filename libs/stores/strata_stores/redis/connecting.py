@@ -1,6 +1,7 @@
 """Clients whose every call is bounded."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import redis
 from redis.backoff import NoBackoff
@@ -9,7 +10,7 @@ from redis.retry import Retry
 
 CONNECT_TIMEOUT_S: Final = 0.05
 TIMEOUT_S: Final = 0.1
-_CONNECTIONS: Final = 64
+CONNECTIONS: Final = 64
 
 
 def connect(
@@ -18,8 +19,9 @@ def connect(
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
     timeout_s: float | None = TIMEOUT_S,
     retries: int = 1,
-    max_connections: int = _CONNECTIONS,
+    max_connections: int = CONNECTIONS,
     health_check_s: int = 0,
+    on_connect: Callable[[Any], None] | None = None,
 ) -> redis.Redis:
     """One immediate retry where doubling does no harm: a pooled connection is stale after the server's restart.
     Never after a time-out, which would double the wait."""
@@ -32,5 +34,6 @@ def connect(
         health_check_interval=health_check_s,
         # Both cost round trips on each new connection.
         driver_info=None,
+        redis_connect_func=on_connect,
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
