@@ -9,9 +9,11 @@ ORGANIZATION = OrganizationId(UUID("01890a5d-ac96-774b-bcce-b302099a8057"))
 RECEIVED_NS = 1_800_000_000_123_456_789
 
 
-def line_envelope(received_at_ns: int = RECEIVED_NS, **parameters: str) -> Envelope:
+def line_envelope(
+    received_at_ns: int = RECEIVED_NS, organization_id: OrganizationId = ORGANIZATION, **parameters: str
+) -> Envelope:
     return Envelope(
-        organization_id=ORGANIZATION,
+        organization_id=organization_id,
         batch_id=BatchId(UUID("01890a5d-ac96-774b-bcce-b302099a8058")),
         received_at_ns=received_at_ns,
         signal=Signal.METRICS,

@@ -1,90 +1,76 @@
-"""Series keys that were read, kept from body to body: one object a series, which stores then find by its identity."""
+"""Series kept from body to body: one object a series, which stores then find by its identity."""
 
 import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB
-from strata_datamodel.metrics import FieldClass, SeriesKey, Tags
-from strata_wire.line_grammar import parse_field_name, parse_key
+from strata_wire.compiled.line_walk import LineWalk
+from strata_wire.compiled.registry import Registry
+from strata_wire.line_reading import Times
 
-_LIMIT_BYTES: Final = 64 * MIB
-_FIELDS_PER_KEY: Final = 1_000
-
-# What the objects take in CPython 3.11, about; a text of which one character is rare takes four bytes for each.
-_KEY_BYTES: Final = 600
-_TAG_BYTES: Final = 160
-_FIELD_BYTES: Final = 250
-_BYTES_PER_CHARACTER: Final = 5
-
-Place = tuple[OrganizationId, bytes]
+_LIMIT_BYTES: Final = 256 * MIB
+_KEYS_THAT_GROW: Final = 40  # more than a registry has room for at first
 
 
 @dataclass(slots=True)
-class ReadKey:
-    """A measurement with its tags, and the series of each of its fields by the raw name."""
-
-    measurement: str
-    tags: Tags
-    size_bytes: int
-    numbers: dict[bytes, SeriesKey] = field(default_factory=dict)
-    strings: dict[bytes, SeriesKey] = field(default_factory=dict)
-    booleans: dict[bytes, SeriesKey] = field(default_factory=dict)
-
-    def of(self, field_class: FieldClass) -> dict[bytes, SeriesKey]:
-        if field_class is FieldClass.NUMBER:
-            return self.numbers
-        return self.strings if field_class is FieldClass.STRING else self.booleans
+class _Place:
+    registry: Registry = field(default_factory=Registry)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    counted_bytes: int = 0
 
 
 class KnownSeries:
-    """Changes no answer, only whether it is a new object. Thread-safe, and bounded: keys that were not read while half
-    of the bytes were filled anew are forgotten."""
+    """Changes no answer, only whether it is a new object. Thread-safe, and bounded: an organization that fills
+    half of it begins anew, and the one that sent nothing for the longest is forgotten first."""
 
     def __init__(self, limit_bytes: int = _LIMIT_BYTES) -> None:
-        self._half_bytes = limit_bytes // 2
+        self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
-        self._recent: dict[Place, ReadKey] = {}
-        self._earlier: dict[Place, ReadKey] = {}
-        self._recent_bytes = 0
+        self._places: OrderedDict[OrganizationId, _Place] = OrderedDict()
+        self._size_bytes = 0
+        self._is_ready = threading.Event()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether bodies can be walked by machine code: making it takes seconds the first time."""
+        return self._is_ready.is_set()
+
+    def prepare(self) -> None:
+        """Makes or loads the machine code. Until then everything is read plainly."""
+        body = b"".join(b'm,n=%d i=1i,f=2.5e3,b=t,s="x" 1\n' % number for number in range(_KEYS_THAT_GROW))
+        walk = LineWalk(body, Times(1, 1, 0, 1), Registry())
+        walk.advance(0)
+        walk.columns()
+        self._is_ready.set()
 
     def __len__(self) -> int:
-        return len(self._recent.keys() | self._earlier.keys())
-
-    def key(self, organization_id: OrganizationId, raw: bytes) -> ReadKey:
-        """Raises LineError for what is no series key."""
-        place = (organization_id, raw)
-        found = self._recent.get(place)
-        if found is not None:
-            return found
+        """How many series are held."""
         with self._lock:
-            found = self._recent.get(place) or self._earlier.get(place)
-            if found is None:
-                measurement, tags = parse_key(raw)
-                found = ReadKey(
-                    measurement, tags, _KEY_BYTES + _TAG_BYTES * len(tags) + _BYTES_PER_CHARACTER * len(raw)
-                )
-            self._recent[place] = found
-            self._grow(found.size_bytes)
-        return found
+            return sum(len(place.registry.series) for place in self._places.values())
 
-    def series(self, key: ReadKey, raw_name: bytes, field_class: FieldClass) -> SeriesKey:
-        """Raises LineError for what is no name of a field."""
-        fields = key.of(field_class)
-        found = fields.get(raw_name)
-        if found is not None:
-            return found
-        series = SeriesKey(key.measurement, key.tags, parse_field_name(raw_name, key.measurement), field_class)
-        if len(fields) >= _FIELDS_PER_KEY:
-            return series
+    @contextmanager
+    def of(self, organization_id: OrganizationId) -> Iterator[Registry]:
+        """Nobody else has it while the block lasts."""
         with self._lock:
-            size_bytes = _FIELD_BYTES + _BYTES_PER_CHARACTER * len(raw_name)
-            key.size_bytes += size_bytes
-            self._grow(size_bytes)
-            return fields.setdefault(raw_name, series)
+            place = self._places.setdefault(organization_id, _Place())
+            self._places.move_to_end(organization_id)
+        with place.lock:
+            yield place.registry
+            self._weigh(organization_id, place)
 
-    def _grow(self, size_bytes: int) -> None:
-        self._recent_bytes += size_bytes
-        if self._recent_bytes > self._half_bytes:
-            self._earlier, self._recent, self._recent_bytes = self._recent, {}, 0
+    def _weigh(self, organization_id: OrganizationId, place: _Place) -> None:
+        with self._lock:
+            if self._places.get(organization_id) is not place:
+                return
+            self._size_bytes += place.registry.size_bytes - place.counted_bytes
+            place.counted_bytes = place.registry.size_bytes
+            if place.counted_bytes > self._limit_bytes // 2:
+                self._size_bytes -= self._places.pop(organization_id).counted_bytes
+            while self._size_bytes > self._limit_bytes:
+                _, forgotten = self._places.popitem(last=False)
+                self._size_bytes -= forgotten.counted_bytes

@@ -6,6 +6,7 @@ A quote opens a string only as the first byte of a field's value.
 
 import math
 import re
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 from strata_datamodel.limits import (
@@ -38,8 +39,20 @@ _DIGITS_MAX: Final = 20
 _TIME: Final = "time"
 
 
+class Fault(StrEnum):
+    """Whether a line could not be read, or was read and lies outside what is kept."""
+
+    MALFORMED = "malformed"
+    TOO_OLD = "too_old"
+    IN_FUTURE = "in_future"
+
+
 class LineError(Exception):
     """The line cannot be taken; the text says why."""
+
+    def __init__(self, reason: str, fault: Fault = Fault.MALFORMED) -> None:
+        super().__init__(reason)
+        self.fault = fault
 
 
 class Sections(NamedTuple):

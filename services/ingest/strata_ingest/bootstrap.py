@@ -1,5 +1,6 @@
 """Composes ingest from open stores: the application, its spools, their writers."""
 
+import threading
 from contextlib import ExitStack
 from typing import Final
 
@@ -49,6 +50,7 @@ class IngestService:
         metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, units, clock, instruments, shared=shared)
         logs = log_writer(spools[Signal.LOGS], stores.log_store, units, clock, instruments, shared=shared)
         self._writers = (metrics, logs)
+        self._shared = shared
         checks = {
             "postgresql": stores.relational_health,
             "metrics": stores.metric_store.health,
@@ -70,6 +72,7 @@ class IngestService:
 
     def start(self) -> None:
         self._is_stopped = False
+        threading.Thread(target=self._shared.series.prepare, name="compile", daemon=True).start()
         for writer in self._writers:
             writer.start()
 
