@@ -15,6 +15,7 @@ GLOBAL_UNIQUES = {
     "pk_passkeys": "a passkey belongs to a person",
     "uq_passkeys_credential_id": "a passkey is looked up before anything else is known",
     "pk_recovery_codes": "a recovery code belongs to a person",
+    "pk_password_hashes": "a password belongs to a person",
     "pk_security_events": "what happened to a person's account belongs to that person",
     "pk_sign_in_attempts": "attempts are counted before anything else is known",
     "pk_sign_in_tickets": "a ticket belongs to whoever signs in",
@@ -51,6 +52,7 @@ WALLED_WITHOUT_ORGANIZATION = {
     "sessions",
     "email_changes",
     "passkeys",
+    "password_hashes",
     "recovery_codes",
     "security_events",
     "sign_in_attempts",
@@ -185,7 +187,7 @@ def test_nothing_is_granted_to_everybody(database: Database) -> None:
 
 def test_secrets_are_hidden_from_people_with_a_query_tool(database: Database) -> None:
     secret = {
-        ("users", "password_hash"),
+        ("password_hashes", "password_hash"),
         ("api_keys", "secret_hash"),
         ("webhooks", "secret_sealed"),
         ("sessions", "token_hash"),

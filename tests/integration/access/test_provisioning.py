@@ -89,7 +89,7 @@ def test_a_known_person_becomes_a_member_and_keeps_their_password(database, syst
     first = provision(system_units)
     second = provision(system_units, slug="second", email="OWNER@initech.test", password_hash="$argon2id$second")
     assert (second.user_id, second.is_new_user) == (first.user_id, False)
-    assert database.rows("SELECT password_hash FROM users") == [{"password_hash": "$argon2id$first"}]
+    assert database.rows("SELECT password_hash FROM password_hashes") == [{"password_hash": "$argon2id$first"}]
     assert len(database.rows("SELECT id FROM memberships")) == 2
 
 

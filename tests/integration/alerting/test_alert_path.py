@@ -16,6 +16,7 @@ from strata_core.alerting.drafts import RuleDraft
 from strata_core.alerting.evaluation import apply_answer, claim_due_rules, query_of
 from strata_core.context import Actor, ActorKind, Context
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.alerting import Comparison, Condition, DueRule
 from strata_datamodel.errors import ConflictError, StoreUnavailableError
 from strata_datamodel.ids import AlertId, RuleId
@@ -50,6 +51,7 @@ class FlakyStore:
 class Watch:
     ctx: Context
     units: SystemUnitsOfWork
+    people: UnitsOfWork
     clock: ShiftedClock
     store: DuckDbMetricStore
     flaky: FlakyStore
@@ -58,7 +60,7 @@ class Watch:
     registry: CollectorRegistry
 
     def rule(self, **changes) -> RuleId:
-        with self.units.organization(self.ctx.organization_id) as uow:
+        with self.people.organization(self.ctx.organization_id) as uow:
             return RuleId(create_rule(self.ctx, uow, draft(**changes))["id"])
 
     def report(self, value: float, host: str = "web1") -> None:
@@ -101,14 +103,16 @@ def draft(measurement: str = "cpu", **changes) -> RuleDraft:
 
 
 @pytest.fixture
-def watch(tmp_path, system_units, shifted_clock, database, two_organizations: TwoOrganizations) -> Iterator[Watch]:
+def watch(
+    tmp_path, system_units, units, shifted_clock, database, two_organizations: TwoOrganizations
+) -> Iterator[Watch]:
     store = DuckDbMetricStore(tmp_path, shifted_clock)
     store.prepare()
     flaky, registry = FlakyStore(store), CollectorRegistry()
     evaluator = Evaluator(system_units, flaky, registry)
     actor = Actor(ActorKind.USER, None, "ana@acme.test")
     ctx = Context(two_organizations.first, actor, PERMISSIONS, "test")
-    yield Watch(ctx, system_units, shifted_clock, store, flaky, evaluator, database, registry)
+    yield Watch(ctx, system_units, units, shifted_clock, store, flaky, evaluator, database, registry)
     evaluator.close()
     store.close()
 
@@ -239,7 +243,7 @@ def test_an_acknowledged_alert_stays_acknowledged_until_it_resolves(watch):
     watch.step()
     alert_id = AlertId(watch.alerts()[0]["id"])
     for _ in range(2):
-        with watch.units.organization(watch.ctx.organization_id) as uow:
+        with watch.people.organization(watch.ctx.organization_id) as uow:
             assert acknowledge_alert(watch.ctx, uow, alert_id)["acknowledged_by"] == "ana@acme.test"
     watch.step()
     assert [alert["status"] for alert in watch.alerts()] == ["acknowledged"]
@@ -247,7 +251,7 @@ def test_an_acknowledged_alert_stays_acknowledged_until_it_resolves(watch):
     watch.report(20.0)
     watch.step()
     assert [alert["status"] for alert in watch.alerts()] == ["resolved"]
-    with pytest.raises(ConflictError), watch.units.organization(watch.ctx.organization_id) as uow:
+    with pytest.raises(ConflictError), watch.people.organization(watch.ctx.organization_id) as uow:
         acknowledge_alert(watch.ctx, uow, alert_id)
 
 
@@ -255,7 +259,7 @@ def test_an_alert_resolved_by_hand_fires_anew_while_the_condition_holds(watch):
     watch.rule()
     watch.report(97.0)
     watch.step()
-    with watch.units.organization(watch.ctx.organization_id) as uow:
+    with watch.people.organization(watch.ctx.organization_id) as uow:
         resolve_alert(watch.ctx, uow, AlertId(watch.alerts()[0]["id"]))
     watch.step()
     assert [alert["status"] for alert in watch.alerts()] == ["resolved", "firing"]
@@ -265,7 +269,7 @@ def test_deleting_a_rule_resolves_what_it_had_open(watch):
     rule_id = watch.rule()
     watch.report(97.0)
     watch.step()
-    with watch.units.organization(watch.ctx.organization_id) as uow:
+    with watch.people.organization(watch.ctx.organization_id) as uow:
         delete_rule(watch.ctx, uow, rule_id, 1)
     (alert,) = watch.alerts()
     assert (alert["status"], alert["rule_id"]) == ("resolved", None)
@@ -276,13 +280,13 @@ def test_a_new_threshold_keeps_an_alert_open_and_other_series_end_it(watch):
     watch.report(97.0)
     watch.step()
     condition = draft().condition
-    with watch.units.organization(watch.ctx.organization_id) as uow:
+    with watch.people.organization(watch.ctx.organization_id) as uow:
         lower = Condition(
             **{name: getattr(condition, name) for name in condition.__struct_fields__} | {"threshold": 95}
         )
         replace_rule(watch.ctx, uow, rule_id, draft(condition=lower), 1)
     assert [alert["status"] for alert in watch.alerts()] == ["firing"]
-    with watch.units.organization(watch.ctx.organization_id) as uow:
+    with watch.people.organization(watch.ctx.organization_id) as uow:
         other = Condition(
             **{name: getattr(condition, name) for name in condition.__struct_fields__} | {"measurement": "memory"}
         )
@@ -294,7 +298,7 @@ def test_switching_a_rule_off_ends_what_it_had_open(watch):
     rule_id = watch.rule()
     watch.report(97.0)
     watch.step()
-    with watch.units.organization(watch.ctx.organization_id) as uow:
+    with watch.people.organization(watch.ctx.organization_id) as uow:
         replace_rule(watch.ctx, uow, rule_id, draft(is_enabled=False), 1)
     assert [alert["status"] for alert in watch.alerts()] == ["resolved"]
 
@@ -333,7 +337,7 @@ def test_an_answer_to_what_a_rule_was_before_its_change_is_dropped(watch, change
     watch.clock.advance(timedelta(seconds=10))
     (due,) = watch.claim()
     answer = watch.store.query(query_of(due))
-    with watch.units.organization(watch.ctx.organization_id) as uow:
+    with watch.people.organization(watch.ctx.organization_id) as uow:
         if change == "deleted":
             delete_rule(watch.ctx, uow, rule_id, 1)
         else:
@@ -356,7 +360,7 @@ def test_an_alert_resolved_by_hand_during_an_evaluation_can_fire_anew(watch):
             apply_answer(watch.ctx, uow, due, answer)
 
     evaluation = threading.Thread(target=evaluate)
-    with watch.units.organization(watch.ctx.organization_id) as uow:
+    with watch.people.organization(watch.ctx.organization_id) as uow:
         resolve_alert(watch.ctx, uow, AlertId(watch.alerts()[0]["id"]))
         evaluation.start()
         waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"

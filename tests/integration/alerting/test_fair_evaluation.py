@@ -16,6 +16,7 @@ from strata_core.alerting.drafts import RuleDraft
 from strata_core.alerting.evaluation import claim_due_rules
 from strata_core.context import Actor, ActorKind, Context
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.alerting import Comparison, Condition
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.ids import OrganizationId
@@ -47,6 +48,7 @@ class SlowFor:
 class Crowd:
     organizations: TwoOrganizations
     units: SystemUnitsOfWork
+    people: UnitsOfWork
     clock: ShiftedClock
     store: SlowFor
     evaluator: Evaluator
@@ -57,7 +59,7 @@ class Crowd:
         condition = Condition(
             measurement="cpu", field="usage", aggregate="last", comparison=Comparison.GT, threshold=90, window_s=300
         )  # fmt: skip
-        with self.units.organization(organization_id) as uow:
+        with self.people.organization(organization_id) as uow:
             for number in range(count):
                 create_rule(ctx, uow, RuleDraft(name=f"rule {number}", condition=condition, interval_s=3_600))
 
@@ -69,13 +71,14 @@ class Crowd:
 @pytest.fixture
 def crowd(
     system_units: SystemUnitsOfWork,
+    units: UnitsOfWork,
     shifted_clock: ShiftedClock,
     database: Database,
     two_organizations: TwoOrganizations,
 ) -> Iterator[Crowd]:
     store = SlowFor(two_organizations.first)
     evaluator = Evaluator(system_units, store, CollectorRegistry())
-    yield Crowd(two_organizations, system_units, shifted_clock, store, evaluator, database)
+    yield Crowd(two_organizations, system_units, units, shifted_clock, store, evaluator, database)
     store.let_go.set()
     evaluator.close()
 

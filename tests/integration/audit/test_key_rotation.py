@@ -15,6 +15,7 @@ from strata_core.key_rotation.places import OF_ORGANIZATIONS, OF_PEOPLE, SealedC
 from strata_core.notifying.webhooks import secret_place
 from strata_core.ports.secret_box import SecretPlace
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.errors import DeniedError
 from strata_datamodel.ids import PEOPLE, OrganizationId, WebhookId, uuid7
 from strata_datamodel.tables.all import metadata, users, webhooks
@@ -36,6 +37,7 @@ class World:
     organization_id: OrganizationId
     other: OrganizationId
     system_units: SystemUnitsOfWork
+    units: UnitsOfWork
     database: Database
     clock: ShiftedClock
 
@@ -49,7 +51,7 @@ class World:
         webhook_id = WebhookId(uuid7(1_800_000_000_000))
         sealed = box.seal(secret_place(self.organization_id, webhook_id), f"secret {number}".encode())
         values = {"url": "https://x.test", "secret_sealed": sealed, "event_kinds": ["alert.fired"]}
-        with self.system_units.organization(self.organization_id) as uow:
+        with self.units.organization(self.organization_id) as uow:
             ids = {"organization_id": self.organization_id, "id": webhook_id, "name": f"w{webhook_id}"}
             uow.execute(insert(webhooks).values(**ids, **values))
         return webhook_id
@@ -72,11 +74,12 @@ class World:
 def world(
     two_organizations: TwoOrganizations,
     system_units: SystemUnitsOfWork,
+    units: UnitsOfWork,
     database: Database,
     shifted_clock: ShiftedClock,
     second_unmoved: None,
 ) -> World:
-    return World(two_organizations.first, two_organizations.second, system_units, database, shifted_clock)
+    return World(two_organizations.first, two_organizations.second, system_units, units, database, shifted_clock)
 
 
 def test_every_sealed_column_is_rotated_or_says_why_not() -> None:

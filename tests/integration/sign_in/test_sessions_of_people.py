@@ -204,12 +204,13 @@ def test_a_session_that_another_organizations_provider_vouches_for_is_good_there
 
 def test_a_hash_of_weaker_parameters_is_made_anew_at_sign_in(api):
     def stored():
-        query = "SELECT password_hash FROM users WHERE email = %s"
+        query = "SELECT password_hash FROM password_hashes JOIN users ON id = user_id WHERE email = %s"
         return str(api.database.rows(query, api.acme.owner_email)[0]["password_hash"])
 
     fresh = stored()
     weak = api.hasher._argon2.__class__(time_cost=1, memory_cost=32, parallelism=1).hash(PASSWORD)
-    api.database.run("UPDATE users SET password_hash = %s WHERE email = %s", weak, api.acme.owner_email)
+    planted = "UPDATE password_hashes SET password_hash = %s FROM users WHERE id = user_id AND email = %s"
+    api.database.run(planted, weak, api.acme.owner_email)
     with api.visitor() as visitor:
         assert log_in(visitor, api.acme.owner_email, "wrong password").status_code == 401
         assert stored() == weak

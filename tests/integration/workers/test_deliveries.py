@@ -19,6 +19,7 @@ from strata_core.outbox.commands import append, purge_done
 from strata_core.outbox.events import Event
 from strata_core.ports.notifier import Delivery, DeliveryStatus, Message, WebhookTarget
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.ids import OrganizationId, WebhookId
 from strata_datamodel.limits import NOTIFICATION_ATTEMPTS
 from strata_stores.clock import ShiftedClock
@@ -52,6 +53,7 @@ class Receivers:
 class Post:
     organizations: TwoOrganizations
     units: SystemUnitsOfWork
+    people: UnitsOfWork
     clock: ShiftedClock
     database: Database
     receivers: Receivers
@@ -60,7 +62,7 @@ class Post:
     box: AesGcmSecretBox
 
     def webhook(self, organization_id: OrganizationId, url: str) -> WebhookId:
-        with self.units.organization(organization_id) as uow:
+        with self.people.organization(organization_id) as uow:
             made = create_webhook(_context(organization_id), uow, self.box, WebhookDraft(name="pager", url=url))
             return WebhookId(UUID(str(made["id"])))
 
@@ -79,12 +81,12 @@ def _context(organization_id: OrganizationId) -> Context:
 
 
 @pytest.fixture
-def post(system_units, shifted_clock, database, two_organizations) -> Iterator[Post]:
+def post(system_units, units, shifted_clock, database, two_organizations) -> Iterator[Post]:
     box = AesGcmSecretBox(MemoryDataKeys(), WrappingKeyring([WrappingKey(b"w" * 32)]), shifted_clock)
     receivers, registry = Receivers(), CollectorRegistry()
     sender = Sender(system_units, receivers, box, registry)
     answerer = Answerer(system_units, sender, NullCache(), "test", registry)
-    yield Post(two_organizations, system_units, shifted_clock, database, receivers, sender, answerer, box)
+    yield Post(two_organizations, system_units, units, shifted_clock, database, receivers, sender, answerer, box)
     receivers.let_go.set()
     sender.close()
 
@@ -150,7 +152,7 @@ def test_a_webhook_that_was_switched_off_hears_nothing_more(post):
     webhook_id = post.webhook(first, BROKEN)
     post.fire(first)
     eventually(lambda: post.states(first)[0][0] == "unknown")
-    with post.units.organization(first) as uow:
+    with post.people.organization(first) as uow:
         off = WebhookDraft(name="pager", url=GOOD, is_enabled=False)
         replace_webhook(_context(first), uow, webhook_id, off, 1)
     post.clock.advance(timedelta(minutes=1))

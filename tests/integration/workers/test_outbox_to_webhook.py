@@ -20,6 +20,7 @@ from strata_core.outbox.events import Event
 from strata_core.outbox.ringing import FUNCTION, sign
 from strata_core.ports.notifier import Delivery, DeliveryStatus, Message, WebhookTarget
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.ids import OutboxId
 from strata_stores.clock import ShiftedClock
 from strata_stores.null.cache import NullCache
@@ -54,6 +55,7 @@ class ScriptedNotifier:
 class Plant:
     ctx: Context
     units: SystemUnitsOfWork
+    people: UnitsOfWork
     clock: ShiftedClock
     database: Database
     notifier: ScriptedNotifier
@@ -68,7 +70,7 @@ class Plant:
 
     def webhook(self, name: str = "pager", **changes) -> UUID:
         draft = WebhookDraft(name=name, url="https://hooks.example/x", **changes)
-        with self.units.organization(self.ctx.organization_id) as uow:
+        with self.people.organization(self.ctx.organization_id) as uow:
             return UUID(str(create_webhook(self.ctx, uow, self.box, draft)["id"]))
 
     def state_of(self, outbox_id: OutboxId) -> str:
@@ -85,14 +87,14 @@ class Plant:
 
 
 @pytest.fixture
-def plant(system_units, shifted_clock, database, two_organizations: TwoOrganizations) -> Iterator[Plant]:
+def plant(system_units, units, shifted_clock, database, two_organizations: TwoOrganizations) -> Iterator[Plant]:
     actor = Actor(ActorKind.USER, None, "ana@acme.test")
     ctx = Context(two_organizations.first, actor, PERMISSIONS, "test")
     box = AesGcmSecretBox(MemoryDataKeys(), WrappingKeyring([WrappingKey(b"w" * 32)]), shifted_clock)
     notifier, registry = ScriptedNotifier(), CollectorRegistry()
     sender = Sender(system_units, notifier, box, registry)
     answerer = Answerer(system_units, sender, NullCache(), "test", registry)
-    yield Plant(ctx, system_units, shifted_clock, database, notifier, sender, answerer, box)
+    yield Plant(ctx, system_units, units, shifted_clock, database, notifier, sender, answerer, box)
     sender.close()
 
 
@@ -121,7 +123,7 @@ def test_each_webhook_that_wants_the_event_gets_it_and_no_other(plant):
 
 def test_the_second_organization_hears_nothing(plant, two_organizations):
     other = Context(two_organizations.second, plant.ctx.actor, PERMISSIONS, "test")
-    with plant.units.organization(two_organizations.second) as uow:
+    with plant.people.organization(two_organizations.second) as uow:
         create_webhook(other, uow, plant.box, WebhookDraft(name="theirs", url="https://theirs.example/x"))
     plant.answerer.answer(plant.fire())
     assert plant.notifications() == []

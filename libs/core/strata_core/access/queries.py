@@ -16,7 +16,7 @@ from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError, UnauthenticatedError
 from strata_datamodel.ids import ApiKeyId, OrganizationId, ServiceAccountId, SessionId, UserId
 from strata_datamodel.tables.access import api_keys
-from strata_datamodel.tables.users import sessions, users
+from strata_datamodel.tables.users import password_hashes, sessions, users
 
 _NO_SECRET: Final = hash_secret("")
 
@@ -136,7 +136,9 @@ def recognise_session(uow: UnitOfWork, token_hash: bytes) -> SessionIdentity:
 
 def sign_in_candidate(uow: UnitOfWork, email: str) -> SignInCandidate | None:
     """In a unit opened for the credential `email`, which is folded already."""
-    statement = select(users.c.id, users.c.email, users.c.password_hash).where(users.c.email == email)
+    with_hash = users.outerjoin(password_hashes, password_hashes.c.user_id == users.c.id)
+    columns = (users.c.id, users.c.email, password_hashes.c.password_hash)
+    statement = select(*columns).select_from(with_hash).where(users.c.email == email)
     row = uow.execute(statement).one_or_none()
     return None if row is None else SignInCandidate(UserId(row.id), row.email, row.password_hash)
 

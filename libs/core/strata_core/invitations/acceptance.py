@@ -2,6 +2,7 @@
 
 from sqlalchemy import insert, update
 
+from strata_core.access.password_rows import keep_password_hash
 from strata_core.context import Context
 from strata_core.invitations.commands import finish_invitation, taken_invitation
 from strata_core.invitations.queries import Invitation
@@ -30,7 +31,6 @@ def join_as_new(
             "email": taken.email,
             "email_verified_at": uow.now(),
             "name": shown_name,
-            "password_hash": password_hash,
             "created_at": uow.now(),
             "updated_at": uow.now(),
         }
@@ -40,6 +40,7 @@ def join_as_new(
             if error.code != "already_exists":
                 raise
             raise sign_in_first() from error
+        keep_password_hash(bound, person.user_id, password_hash)
         return _joined(person.context(taken.organization_id, taken.email), bound, taken, person)
 
 

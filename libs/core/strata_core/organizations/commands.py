@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import insert, select, update
 
 from strata_core.access.key_rows import add_key
+from strata_core.access.password_rows import keep_password_hash
 from strata_core.access.permissions import PERMISSIONS, Role, Scope
 from strata_core.access.rules import folded_email, require
 from strata_core.audit.commands import record
@@ -14,7 +15,7 @@ from strata_core.bound_unit import BoundUnit
 from strata_core.context import Actor, Context
 from strata_core.new_ids import new_id
 from strata_core.organizations.queries import Organization, organization_of
-from strata_core.organizations.rules import check_name, check_slug
+from strata_core.organizations.rules import ACTIVE, check_name, check_slug
 from strata_core.organizations.settings import check_settings
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
@@ -58,8 +59,10 @@ def provision_organization(
     password_hash: str,
     actor: Actor,
     request_id: str,
+    status: str = ACTIVE,
 ) -> Provisioned:
-    """In a system-wide unit: a new organization with its owner and first keys, all or nothing.
+    """In a system-wide unit: the rows of a new organization with its owner and first keys, all or nothing. Whoever
+    gives another status than `active` opens it later.
 
     Raises ConflictError (code `slug_taken`). A known address becomes a member and nothing else about that person
     changes: whoever makes an organization must not thereby reset the password to the others.
@@ -71,7 +74,7 @@ def provision_organization(
     if uow.execute(select(organizations.c.id).where(organizations.c.slug == slug)).first() is not None:
         raise _slug_taken(slug)
     try:
-        uow.execute(insert(organizations), {"id": organization_id, "slug": slug, "name": name})
+        uow.execute(insert(organizations), {"id": organization_id, "slug": slug, "name": name, "status": status})
     except ConflictError as error:  # somebody was faster by a moment
         raise _slug_taken(slug) from error
     user_id, is_new_user = _person(uow, email, password_hash)
@@ -86,7 +89,8 @@ def provision_organization(
     record(ctx, bound, "member.added", "membership", str(membership_id), after=after)
     admin_key = add_key(ctx, bound, name="admin", scopes=[Scope.ADMIN.value])
     ingest_key = add_key(ctx, bound, name="ingest", scopes=[Scope.INGEST.value])
-    append(bound, Event(PROVISIONED, 1, "organization", organization_id, {"slug": slug}))
+    if status == ACTIVE:
+        append(bound, Event(PROVISIONED, 1, "organization", organization_id, {"slug": slug}))
     return Provisioned(
         organization=organization_of(uow, str(organization_id)),
         user_id=user_id,
@@ -134,7 +138,8 @@ def _person(uow: UnitOfWork, email: str, password_hash: str) -> tuple[UserId, bo
     if known is not None:
         return UserId(known), False
     user_id = UserId(new_id(uow))
-    uow.execute(insert(users), {"id": user_id, "email": email, "password_hash": password_hash})
+    uow.execute(insert(users), {"id": user_id, "email": email})
+    keep_password_hash(uow, user_id, password_hash)
     return user_id, True
 
 

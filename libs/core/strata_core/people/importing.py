@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import and_, insert, select, update
 
+from strata_core.access.password_rows import keep_password_hash
 from strata_core.audit.commands import record
 from strata_core.bound_unit import BoundUnit
 from strata_core.context import Context
@@ -87,13 +88,14 @@ def _account(uow: UnitOfWork, legacy: LegacyUser) -> tuple[UserId, Outcome]:
         "name": legacy.name,
         "avatar_url": legacy.avatar_url,
         "plan": legacy.plan,
-        "password_hash": legacy.password_hash,
         "last_login_at": legacy.last_login_at,
         "login_count": legacy.login_count,
         "created_at": legacy.created_at or uow.now(),
         "updated_at": uow.now(),
     }
     uow.execute(insert(users), row)
+    if legacy.password_hash is not None:
+        keep_password_hash(uow, user_id, legacy.password_hash)
     return user_id, Outcome.CREATED
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import func, select, update
 
+from strata_core.access.password_rows import keep_password_hash
 from strata_core.access.queries import SignInCandidate
 from strata_core.mail.commands import queue_mail
 from strata_core.mail.links import LinkKey
@@ -16,7 +17,7 @@ from strata_core.sign_in.tickets import Purpose, issue_ticket, lifetime, ticket_
 from strata_core.sign_in.visits import Visit
 from strata_datamodel.ids import SessionId, UserId
 from strata_datamodel.tables.organizations import memberships, organizations
-from strata_datamodel.tables.users import users
+from strata_datamodel.tables.users import password_hashes, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +33,29 @@ class Account:
 
 def account_of(uow: UnitOfWork, user_id: UserId) -> Account:
     """In the person's unit."""
-    row = uow.execute(select(users).where(users.c.id == user_id)).one()
+    row = uow.execute(select(users.c.email, users.c.name).where(users.c.id == user_id)).one()
+    password_hash = uow.execute(
+        select(password_hashes.c.password_hash).where(password_hashes.c.user_id == user_id)
+    ).scalar_one_or_none()
     named = (
         select(organizations.c.name, organizations.c.slug)
         .join(memberships, memberships.c.organization_id == organizations.c.id)
         .where(memberships.c.user_id == user_id)
     )
     words = [text for each in uow.execute(named) for text in (each.name, each.slug)]
-    return Account(user_id, row.email, row.password_hash, (row.email, row.name, *words))
+    return Account(user_id, row.email, password_hash, (row.email, row.name, *words))
 
 
 def is_still_the_password(uow: UnitOfWork, candidate: SignInCandidate, rehashed: str | None) -> bool:
     """Whether the hash that was compared stands yet: the password may have been changed while it was looked at.
     `rehashed` takes its place, made from the same password with today's parameters."""
     statement = (
-        update(users)
-        .where(users.c.id == candidate.user_id, users.c.password_hash == candidate.password_hash)
-        .values(password_hash=rehashed or users.c.password_hash)
-        .returning(users.c.id)
+        update(password_hashes)
+        .where(
+            password_hashes.c.user_id == candidate.user_id, password_hashes.c.password_hash == candidate.password_hash
+        )
+        .values(password_hash=rehashed or password_hashes.c.password_hash)
+        .returning(password_hashes.c.user_id)
     )
     return uow.execute(statement).one_or_none() is not None
 
@@ -107,8 +113,5 @@ def reset_password(
 
 
 def _set_password(uow: UnitOfWork, user_id: UserId, password_hash: str) -> None:
-    uow.execute(
-        update(users)
-        .where(users.c.id == user_id)
-        .values(password_hash=password_hash, version=users.c.version + 1, updated_at=uow.now())
-    )
+    keep_password_hash(uow, user_id, password_hash)
+    uow.execute(update(users).where(users.c.id == user_id).values(version=users.c.version + 1, updated_at=uow.now()))

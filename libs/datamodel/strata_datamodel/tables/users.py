@@ -28,7 +28,6 @@ users = Table(
     c.words("name", default=""),
     c.words("avatar_url", nullable=True),
     c.words("plan", default="free"),
-    c.words("password_hash", nullable=True),
     c.instant("last_login_at"),
     Column("login_count", Integer, nullable=False, server_default=text("0")),
     Column("failed_login_count", Integer, nullable=False, server_default=text("0")),
@@ -38,6 +37,17 @@ users = Table(
     PrimaryKeyConstraint("id"),
     UniqueConstraint("email"),
     CheckConstraint("email = lower(email)", name="email_folded"),
+)
+
+# Apart from the people, whom colleagues may see.
+password_hashes = Table(
+    "password_hashes",
+    metadata,
+    Column("user_id", Uuid, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    c.stamped("changed_at"),
+    PrimaryKeyConstraint("user_id"),
+    ForeignKeyConstraint(["user_id"], ["users.id"], ondelete="CASCADE"),
 )
 
 sessions = Table(
