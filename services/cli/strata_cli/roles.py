@@ -6,6 +6,7 @@ import structlog
 from fastapi import FastAPI
 
 from strata_api.bootstrap import build_api
+from strata_cli.ending import stop_or_end_here
 from strata_cli.fleet import fleet_of
 from strata_cli.observing import observed
 from strata_cli.runtime import shared_stores
@@ -34,7 +35,7 @@ def run_ingest(settings: Settings) -> None:
             ingest.start()
             _serve("ingest", ingest.app, settings, settings.ingest_port)
         finally:
-            ingest.stop()
+            stop_or_end_here(ingest.stop)
             ingest.close()
 
 

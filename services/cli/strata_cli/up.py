@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from strata_api.bootstrap import build_api
+from strata_cli.ending import stop_or_end_here
 from strata_cli.observing import observed
 from strata_cli.rendering import err
 from strata_cli.runtime import Runtime, owned_runtime
@@ -35,7 +36,7 @@ def run_up(settings: Settings) -> None:
             Listener("ingest", ingest.app, settings.bind, settings.ingest_port, proxies),
         ]
         ingest.start()
-        stack.callback(ingest.stop)
+        stack.callback(stop_or_end_here, ingest.stop)
         worker.start()
         stack.callback(worker.stop)
         serve(listeners, on_ready=lambda: _announce(runtime))

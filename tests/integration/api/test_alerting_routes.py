@@ -85,6 +85,20 @@ def test_a_rule_that_could_not_work_is_refused_with_the_place(shared_api):
     assert refused_at(answer) == ["/condition"]
 
 
+def test_a_pattern_that_the_store_does_not_know_is_refused_by_its_place(api):
+    good, bad = ({"tag": "host", "op": "=~", "values": [pattern]} for pattern in ("^web-[0-9]+$", "web-(["))
+    form = {"name": "cpu", "condition": {**CONDITION, "filters": [good, bad, {**bad, "op": "!~"}]}}
+    answer = api.client.post(RULES, json=form, headers=api.acme.admin)
+    assert refused_at(answer) == ["/condition/filters/1/values", "/condition/filters/2/values"]
+    assert "not a regex" in answer.json()["errors"][0]["detail"]
+    kept = {**form, "condition": {**CONDITION, "filters": [good]}}
+    made = api.client.post(RULES, json=kept, headers=api.acme.admin)
+    assert made.status_code == 201, made.text
+    changed = send(api, "PUT", f"{RULES}/{made.json()['id']}", json=form)
+    assert refused_at(changed) == refused_at(answer)
+    assert len(api.client.get(RULES, headers=api.acme.admin).json()["items"]) == 1
+
+
 def test_alerts_are_filtered_and_paged_newest_first(api):
     ids = [fired(api, api.acme, severity) for severity in ("info", "critical", "critical")]
     fired(api, api.globex)

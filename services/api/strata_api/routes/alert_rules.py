@@ -13,7 +13,8 @@ from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.alerting.commands import create_rule, delete_rule, replace_rule
-from strata_core.alerting.drafts import RuleDraft
+from strata_core.alerting.drafts import RuleDraft, checked_draft
+from strata_core.alerting.patterns import require_known_patterns
 from strata_core.alerting.queries import rule, rules
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import RuleId
@@ -80,8 +81,11 @@ class RuleOut(Shown):
     updated_at: Instant
 
 
-def _draft(body: RuleForm) -> RuleDraft:
-    return msgspec.convert(body.model_dump(), RuleDraft)
+def _draft(access: Access, body: RuleForm) -> RuleDraft:
+    """Before a transaction is open: the store of metrics may take its time to answer."""
+    draft = checked_draft(msgspec.convert(body.model_dump(), RuleDraft))
+    require_known_patterns(access.deps.metric_store, access.ctx.organization_id, draft)
+    return draft
 
 
 @router.get("", operation_id=_LIST, summary="Rules, oldest first")
@@ -96,8 +100,10 @@ def list_rules(access: Annotated[Access, requires("alert_rules:read", in_scope=T
 def post_rule(
     access: Annotated[Access, requires("alert_rules:write", in_scope=True)], body: RuleForm, once: OnlyOnce
 ) -> Response:
+    draft = _draft(access, body)
+
     def work(uow: UnitOfWork) -> Made:
-        made = create_rule(access.ctx, uow, _draft(body))
+        made = create_rule(access.ctx, uow, draft)
         return Made(RuleOut.model_validate(made), document_tag(made))
 
     return once.answer(access, work)
@@ -133,10 +139,11 @@ def put_rule(
     request: Request,
     response: Response,
 ) -> RuleOut:
+    draft = _draft(access, body)
     with access.unit() as uow:
         current = rule(access.ctx, uow, RuleId(rule_id))
         check_if_match(request.headers, document_tag(current))
-        changed = replace_rule(access.ctx, uow, RuleId(rule_id), _draft(body), int(str(current["version"])))
+        changed = replace_rule(access.ctx, uow, RuleId(rule_id), draft, int(str(current["version"])))
     response.headers["etag"] = document_tag(changed)
     return RuleOut.model_validate(changed)
 
