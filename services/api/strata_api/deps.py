@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import structlog
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, Response
 
 from strata_api.api_deps import ApiDeps, deps_of, injected
 from strata_api.authentication import Origin, Principal, origin_of
@@ -15,6 +15,7 @@ from strata_api.recognition import expect_new_sessions, recognised, recognised_p
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.access.rules import require, require_somewhere
 from strata_core.context import Context
+from strata_core.listing.views import ListView
 from strata_core.organizations.queries import Organization
 from strata_core.ports.unit_of_work import UnitOfWork
 
@@ -35,6 +36,12 @@ class Access:
     def listing(self, paging: Paging, name: str, filters: Mapping[str, object] | None = None) -> Listing:
         """The page of the list `name` that was asked for. Lists with other filters have other cursors."""
         return paging.of(self.deps.cursors, self.ctx.organization_id, name, filters)
+
+    def listed(self, paging: Paging, name: str, view: ListView, where: Mapping[str, object] | None = None) -> Response:
+        """The page of the list `name` that was asked for, as PostgreSQL wrote it."""
+        listing = self.listing(paging, name, where)
+        question = view.question(self.ctx, limit=listing.fetch, after=listing.key(len(view.key)), where=where)
+        return listing.written(self.deps.units.page(question))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, TypeVar
 
+import orjson
 from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from strata_api.schemas import Page
+from strata_core.ports.list_reader import ListedRow
 from strata_datamodel.errors import InvalidError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX
@@ -96,15 +98,34 @@ class Listing:
         one, two = self._position(2)
         return first(str(one)), second(str(two))
 
+    def key(self, length: int) -> Position | None:
+        """What the page before ended with, as it was written; None on the first page."""
+        return None if self.query.cursor is None else self._position(length)
+
+    def written(self, rows: Sequence[ListedRow]) -> Response:
+        """The page of rows that are JSON already, each followed by its key."""
+        kept = rows[: self.query.limit]
+        answer = Response(media_type="application/json")
+        cursor = None
+        if len(rows) > self.query.limit:
+            cursor = self._next([part.decode() for part in kept[-1][1:]], answer)
+        answer.body = b'{"items":[%b],"next_cursor":%b}' % (b",".join(row[0] for row in kept), orjson.dumps(cursor))
+        answer.headers["content-length"] = str(len(answer.body))
+        return answer
+
     def page(self, rows: Sequence[T], shown: Callable[[T], S], key: Callable[[T], Sequence[object]]) -> Page[S]:
         """`key` gives what `after` will get back. Sets the Link header (RFC 8288) for clients that follow links."""
         kept = rows[: self.query.limit]
         cursor = None
         if len(rows) > self.query.limit:
-            cursor = self.cursors.seal(self.place, [str(part) for part in key(kept[-1])])
-            url = self.request.url.include_query_params(cursor=cursor)
-            self.response.headers["link"] = f'<{url.path}?{url.query}>; rel="next"'
+            cursor = self._next([str(part) for part in key(kept[-1])], self.response)
         return Page(items=[shown(row) for row in kept], next_cursor=cursor)
+
+    def _next(self, position: Position, answer: Response) -> str:
+        cursor = self.cursors.seal(self.place, position)
+        url = self.request.url.include_query_params(cursor=cursor)
+        answer.headers["link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return cursor
 
     def _position(self, length: int) -> Position:
         position = self.cursors.open(self.place, self.query.cursor or "")

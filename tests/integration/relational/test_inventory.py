@@ -1,13 +1,13 @@
 """Hosts, services and dependencies as people change them."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from uuid import UUID
 
 import pytest
 
 from factories.contexts import context
+from factories.lists import listed, names_of, walked
 from fixtures.relational import Database, TwoOrganizations
 from strata_core.context import Context
 from strata_core.inventory.commands import (
@@ -20,14 +20,8 @@ from strata_core.inventory.commands import (
     replace_host,
     replace_service,
 )
-from strata_core.inventory.queries import (
-    InventoryFilter,
-    dependencies,
-    dependents,
-    host,
-    host_page,
-    service_page,
-)
+from strata_core.inventory.lists import HOSTS, SERVICES, tag_condition
+from strata_core.inventory.queries import dependencies, dependents, host
 from strata_core.inventory.rules import HostDraft, ServiceDraft
 from strata_core.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from strata_datamodel.errors import ConflictError, DeniedError, InvalidError, NotFoundError, PreconditionError
@@ -189,9 +183,9 @@ def test_deleting_a_host_takes_its_services_each_with_its_audit_row(
         add_dependency(ctx, uow, apart.id, on_it.id, DependencyKind.HARD)
     with units.organization(ctx.organization_id) as uow:
         delete_host(ctx, uow, made.id, version=1)
+    assert listed(units, HOSTS.question(ctx, limit=9)) == []
+    assert names_of(listed(units, SERVICES.question(ctx, limit=9))) == ["billing"]
     with units.organization(ctx.organization_id) as uow:
-        assert host_page(ctx, uow, limit=9) == []
-        assert [service.name for service in service_page(ctx, uow, limit=9)] == ["billing"]
         assert dependencies(ctx, uow, apart.id) == []
     assert trail(database)[-2:] == [("host.deleted", "host.deleted"), ("service.deleted", "service.deleted")]
 
@@ -212,7 +206,7 @@ def test_a_service_moves_between_hosts_and_goes(units: UnitsOfWork, ctx: Context
         moved = replace_service(ctx, uow, made.id, ServiceDraft("nginx", host_id=home.id), version=1)
         assert (moved.host_id, moved.version) == (home.id, 2)
         delete_service(ctx, uow, made.id, version=2)
-        assert service_page(ctx, uow, limit=9) == []
+    assert listed(units, SERVICES.question(ctx, limit=9)) == []
 
 
 def test_dependencies_are_added_once_listed_from_both_ends_and_removed(
@@ -243,15 +237,8 @@ def test_pages_go_through_everything_once_in_order_of_name(units: UnitsOfWork, c
     for name in reversed(names):
         make_host(units, ctx, name)
         make_service(units, ctx, "same", make_host(units, ctx, f"{name}-b").id)
-    hosts: list[str] = []
-    services: list[UUID] = []
-    with units.organization(ctx.organization_id) as uow:
-        while page := host_page(ctx, uow, limit=3, after=hosts[-1] if hosts else None):
-            hosts += [each.name for each in page]
-        after: tuple[str, ServiceId] | None = None
-        while listed := service_page(ctx, uow, limit=2, after=after):
-            services += [each.id for each in listed]
-            after = (listed[-1].name, listed[-1].id)
+    hosts = names_of(walked(units, ctx, HOSTS, limit=3))
+    services = [service["id"] for service in walked(units, ctx, SERVICES, limit=2)]
     assert hosts == sorted([*names, *(f"{name}-b" for name in names)])
     assert services == sorted(services)
     assert len(set(services)) == len(services) == 7
@@ -260,23 +247,22 @@ def test_pages_go_through_everything_once_in_order_of_name(units: UnitsOfWork, c
 @pytest.mark.parametrize(
     ("where", "names"),
     [
-        (InventoryFilter(), ["app-1", "web-1", "web-2"]),
-        (InventoryFilter(status=EntityStatus.DOWN), ["web-2"]),
-        (InventoryFilter(environment="prod"), ["web-1", "web-2"]),
-        (InventoryFilter(environment="prod", status=EntityStatus.UNKNOWN), ["web-1"]),
-        (InventoryFilter(tag=("team", "core")), ["web-1"]),
-        (InventoryFilter(tag=("team", None)), ["app-1", "web-1"]),
-        (InventoryFilter(tag=("team", "co")), []),
-        (InventoryFilter(name_prefix="web"), ["web-1", "web-2"]),
-        (InventoryFilter(name_prefix="%"), []),
+        ({}, ["app-1", "web-1", "web-2"]),
+        ({"status": EntityStatus.DOWN}, ["web-2"]),
+        ({"environment": "prod"}, ["web-1", "web-2"]),
+        ({"environment": "prod", "status": EntityStatus.UNKNOWN}, ["web-1"]),
+        (tag_condition("team:core"), ["web-1"]),
+        (tag_condition("team"), ["app-1", "web-1"]),
+        (tag_condition("team:co"), []),
+        ({"name_prefix": "web"}, ["web-1", "web-2"]),
+        ({"name_prefix": "%"}, []),
     ],
 )
-def test_filters(units: UnitsOfWork, ctx: Context, where: InventoryFilter, names: list[str]) -> None:
+def test_filters(units: UnitsOfWork, ctx: Context, where: Mapping[str, object], names: list[str]) -> None:
     make_host(units, ctx, "web-1", environment="prod", tags={"team": "core"})
     make_host(units, ctx, "web-2", environment="prod", status=EntityStatus.DOWN)
     make_host(units, ctx, "app-1", tags={"team": "edge"})
-    with units.organization(ctx.organization_id) as uow:
-        assert [each.name for each in host_page(ctx, uow, limit=9, where=where)] == names
+    assert names_of(listed(units, HOSTS.question(ctx, limit=9, where=where))) == names
 
 
 def test_each_act_needs_its_permission(units: UnitsOfWork, ctx: Context, database: Database) -> None:
@@ -294,8 +280,8 @@ def test_each_act_needs_its_permission(units: UnitsOfWork, ctx: Context, databas
         (nobody, lambda c, u: add_dependency(c, u, any_id, any_id, DependencyKind.HARD)),
         (nobody, lambda c, u: remove_dependency(c, u, any_id, any_id)),
         (reader, lambda c, u: host(c, u, made.id)),
-        (reader, lambda c, u: host_page(c, u, limit=1)),
-        (reader, lambda c, u: service_page(c, u, limit=1)),
+        (reader, lambda c, u: HOSTS.question(c, limit=1)),
+        (reader, lambda c, u: SERVICES.question(c, limit=1)),
         (reader, lambda c, u: dependencies(c, u, any_id)),
     ]:
         with pytest.raises(DeniedError), units.organization(ctx.organization_id) as uow:

@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from factories.contexts import context
 from fixtures.relational import Database, TwoOrganizations
 from strata_core.context import Context
 from strata_core.inventory.commands import create_host, replace_host
-from strata_core.inventory.queries import host_page, service_page
+from strata_core.inventory.rows import HOST, SERVICE
 from strata_core.inventory.rules import HostDraft, check_draft, merged_sightings
 from strata_core.inventory.sightings import SightingsRecorded, record_sightings
 from strata_core.ports.unit_of_work import UnitsOfWork
@@ -33,7 +34,10 @@ def see(units: UnitsOfWork, ctx: Context, *sightings: Sighting) -> SightingsReco
 
 def found(units: UnitsOfWork, ctx: Context) -> tuple[list[Host], list[Service]]:
     with units.organization(ctx.organization_id) as uow:
-        return host_page(ctx, uow, limit=99), service_page(ctx, uow, limit=99)
+        seen = [
+            uow.execute(select(kind.table).order_by(kind.table.c.name)).mappings().all() for kind in (HOST, SERVICE)
+        ]
+    return [HOST.read(row) for row in seen[0]], [SERVICE.read(row) for row in seen[1]]
 
 
 def trail(database: Database) -> list[object]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import CursorResult, Executable
 
+from strata_core.ports.list_reader import ListReader
 from strata_datamodel.ids import OrganizationId, UserId
 
 Parameters = Mapping[str, object] | Sequence[Mapping[str, object]]
@@ -46,7 +47,7 @@ class UnitOfWork(Protocol):
         ...
 
 
-class UnitsOfWork(Protocol):
+class UnitsOfWork(ListReader, Protocol):
     """Opens units. Leaving the block commits, an exception rolls back and is raised on. Only edges call this."""
 
     def organization(self, organization_id: OrganizationId) -> AbstractContextManager[UnitOfWork]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import structlog
@@ -11,47 +11,25 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from strata_core.ports.clock import Clock
+from strata_core.ports.list_reader import ListedRow, Question
 from strata_core.ports.unit_of_work import Parameters, UnitOfWork
 from strata_datamodel.errors import InvalidError
 from strata_datamodel.ids import OrganizationId, UserId
 from strata_stores.breaker import Breaker
+from strata_stores.postgres.binding import SETTINGS, Scope
 from strata_stores.postgres.failures import mapped
+from strata_stores.postgres.straight_reads import StraightReads
 
 _log = structlog.get_logger("strata.postgres")
 
-# All of them, each time, and for this transaction only: nothing that an earlier one set can be left over.
-_BIND: Final = """
-SELECT transaction_timestamp(),
-    set_config('app.organization_id', %(organization_id)s, true),
-    set_config('app.user_id', %(user_id)s, true),
-    set_config('app.credential', %(credential)s, true),
-    set_config('app.system', %(system)s, true),
-    set_config('app.clock_offset', %(clock_offset)s, true)
-"""
-
-
+_BIND: Final = "SELECT transaction_timestamp(), " + ", ".join(
+    f"set_config('app.{name}', %({name})s, true)" for name in SETTINGS
+)
 _BIND_ORGANIZATION: Final = "SELECT set_config('app.organization_id', %(organization_id)s, true)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    organization_id: OrganizationId | None = None
-    user_id: UserId | None = None
-    credential: str = ""
-    is_system: bool = False
-
-    def settings(self, offset: timedelta) -> dict[str, str]:
-        return {
-            "organization_id": str(self.organization_id or ""),
-            "user_id": str(self.user_id or ""),
-            "credential": self.credential,
-            "system": "on" if self.is_system else "",
-            "clock_offset": f"{offset // timedelta(microseconds=1)} microseconds" if offset else "",
-        }
-
-
 class _Unit:
-    def __init__(self, connection: Connection, scope: _Scope, now: datetime) -> None:
+    def __init__(self, connection: Connection, scope: Scope, now: datetime) -> None:
         self._connection = connection
         self._scope = scope
         self._now = now
@@ -92,7 +70,7 @@ class _Transactions:
         self._breaker = breaker
 
     @contextmanager
-    def open(self, scope: _Scope) -> Iterator[UnitOfWork]:
+    def open(self, scope: Scope) -> Iterator[UnitOfWork]:
         offset = self._clock.offset
         with self._breaker.guard():
             connection, instant = mapped(lambda: self._bound_connection(scope.settings(offset)))
@@ -130,15 +108,19 @@ class PostgresUnitsOfWork:
 
     def __init__(self, engine: Engine, clock: Clock, breaker: Breaker) -> None:
         self._transactions = _Transactions(engine, clock, breaker)
+        self._reads = StraightReads(engine, clock, breaker)
 
     def organization(self, organization_id: OrganizationId) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(_Scope(organization_id=organization_id))
+        return self._transactions.open(Scope(organization_id=organization_id))
 
     def person(self, user_id: UserId) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(_Scope(user_id=user_id))
+        return self._transactions.open(Scope(user_id=user_id))
 
     def credential(self, fingerprint: str) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(_Scope(credential=fingerprint))
+        return self._transactions.open(Scope(credential=fingerprint))
+
+    def page(self, question: Question) -> list[ListedRow]:
+        return self._reads.page(question)
 
 
 class PostgresSystemUnitsOfWork:
@@ -146,18 +128,22 @@ class PostgresSystemUnitsOfWork:
 
     def __init__(self, engine: Engine, clock: Clock, breaker: Breaker) -> None:
         self._transactions = _Transactions(engine, clock, breaker)
+        self._reads = StraightReads(engine, clock, breaker)
 
     def organization(self, organization_id: OrganizationId) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(_Scope(organization_id=organization_id))
+        return self._transactions.open(Scope(organization_id=organization_id))
 
     def person(self, user_id: UserId) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(_Scope(user_id=user_id))
+        return self._transactions.open(Scope(user_id=user_id))
 
     def credential(self, fingerprint: str) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(_Scope(credential=fingerprint))
+        return self._transactions.open(Scope(credential=fingerprint))
+
+    def page(self, question: Question) -> list[ListedRow]:
+        return self._reads.page(question)
 
     def system(self) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(_Scope(is_system=True))
+        return self._transactions.open(Scope(is_system=True))
 
 
 def _release(connection: Connection) -> None:

@@ -1,6 +1,5 @@
 """Hosts: what people wrote and what telemetry saw."""
 
-from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -13,7 +12,8 @@ from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Document, Instant, Page, Sent, Shown, Text
 from strata_core.inventory.commands import create_host, delete_host, replace_host
-from strata_core.inventory.queries import InventoryFilter, host, host_page
+from strata_core.inventory.lists import HOSTS, tag_condition
+from strata_core.inventory.queries import host
 from strata_core.inventory.rules import HostDraft
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import HostId
@@ -64,7 +64,7 @@ class HostOut(Shown):
     updated_at: Instant
 
 
-@router.get("", operation_id=_LIST, summary="Hosts by name")
+@router.get("", operation_id=_LIST, summary="Hosts by name", response_model=Page[HostOut])
 def list_hosts(
     access: Annotated[Access, requires("hosts:read", in_scope=True)],
     paged: Paged,
@@ -72,12 +72,9 @@ def list_hosts(
     environment: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
     tag: Tag | None = None,
     name_prefix: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
-) -> Page[HostOut]:
-    where = InventoryFilter(status=status, environment=environment, tag=tag_filter(tag), name_prefix=name_prefix)
-    listing = access.listing(paged, _LIST, asdict(where))
-    with access.unit() as uow:
-        rows = host_page(access.ctx, uow, limit=listing.fetch, after=listing.after(str), where=where)
-    return listing.page(rows, HostOut.model_validate, lambda row: [row.name])
+) -> Response:
+    where = {"status": status, "environment": environment, "name_prefix": name_prefix, **tag_condition(tag)}
+    return access.listed(paged, _LIST, HOSTS, where)
 
 
 @router.post("", operation_id="hosts_create", summary="Add a host", status_code=201, response_model=HostOut)
@@ -153,13 +150,6 @@ def remove_host(
     with access.unit() as uow:
         current = _matched(access, uow, host_id, request)
         delete_host(access.ctx, uow, current.id, current.version)
-
-
-def tag_filter(text: str | None) -> tuple[str, str | None] | None:
-    if text is None:
-        return None
-    key, colon, value = text.partition(":")
-    return key, value if colon else None
 
 
 def _matched(access: Access, uow: UnitOfWork, host_id: UUID, request: Request) -> Host:

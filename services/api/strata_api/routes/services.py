@@ -1,6 +1,5 @@
 """Services, and what they depend on."""
 
-from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag, is_unchanged
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
-from strata_api.routes.hosts import Label, Tag, tag_filter
+from strata_api.routes.hosts import Label, Tag
 from strata_api.schemas import Document, Instant, Page, Sent, Shown, Text
 from strata_core.inventory.commands import (
     add_dependency,
@@ -20,10 +19,11 @@ from strata_core.inventory.commands import (
     remove_dependency,
     replace_service,
 )
-from strata_core.inventory.queries import InventoryFilter, dependencies, dependents, service, service_page
+from strata_core.inventory.lists import SERVICES, tag_condition
+from strata_core.inventory.queries import dependencies, dependents, service
 from strata_core.inventory.rules import ServiceDraft
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_datamodel.ids import HostId, ServiceId
+from strata_datamodel.ids import ServiceId
 from strata_datamodel.inventory import DependencyKind, EntityStatus, Service, Source
 from strata_datamodel.limits import NAME_LENGTH
 
@@ -82,7 +82,7 @@ class Dependencies(Shown):
     dependents: list[DependencyOut]
 
 
-@router.get("", operation_id=_LIST, summary="Services by name")
+@router.get("", operation_id=_LIST, summary="Services by name", response_model=Page[ServiceOut])
 def list_services(
     access: Annotated[Access, requires("services:read", in_scope=True)],
     paged: Paged,
@@ -91,19 +91,9 @@ def list_services(
     tag: Tag | None = None,
     name_prefix: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
     host_id: UUID | None = None,
-) -> Page[ServiceOut]:
-    where = InventoryFilter(
-        status=status,
-        environment=environment,
-        tag=tag_filter(tag),
-        name_prefix=name_prefix,
-        host_id=None if host_id is None else HostId(host_id),
-    )
-    listing = access.listing(paged, _LIST, asdict(where))
-    with access.unit() as uow:
-        after = listing.after_pair(str, UUID)
-        rows = service_page(access.ctx, uow, limit=listing.fetch, after=after, where=where)
-    return listing.page(rows, ServiceOut.model_validate, lambda row: [row.name, row.id])
+) -> Response:
+    where = {"status": status, "environment": environment, "name_prefix": name_prefix, "host_id": host_id}
+    return access.listed(paged, _LIST, SERVICES, {**where, **tag_condition(tag)})
 
 
 @router.post("", operation_id="services_create", summary="Add a service", status_code=201, response_model=ServiceOut)
