@@ -20,11 +20,14 @@ from strata_stores.tantivy.log_store import TantivyLogStore
 from strata_wire.bulk import parse_bulk
 from strata_wire.bulk_answer import bulk_answer
 from strata_wire.decompression import GZIP, decompress
+from strata_wire.known_series import KnownSeries
 from strata_wire.line_protocol import parse_lines
 
 ROUNDS: Final = 5
 _TOGETHER: Final = 8
 """Bodies that the writer takes into one write."""
+
+_ORGANIZATION: Final = OrganizationId(uuid7(0))
 
 T = TypeVar("T")
 
@@ -60,17 +63,19 @@ def _line_costs(workload: PointWorkload) -> dict[str, float]:
     watch = _Stopwatch()
     with tempfile.TemporaryDirectory(prefix="strata-bench-steps-") as directory:
         store = DuckDbMetricStore(Path(directory), SystemClock())
+        known = KnownSeries()
+        known.prepare()
         for number in range(ROUNDS + 1):
             bodies = [workload.body(agent, number) for agent in range(_TOGETHER)]
-            _line_round(watch if number else _Stopwatch(), store, bodies)
+            _line_round(watch if number else _Stopwatch(), store, known, bodies)
         store.close()
     return watch.ms_per_body()
 
 
-def _line_round(watch: _Stopwatch, store: DuckDbMetricStore, bodies: list[bytes]) -> None:
+def _line_round(watch: _Stopwatch, store: DuckDbMetricStore, known: KnownSeries, bodies: list[bytes]) -> None:
     envelope = _envelope(Signal.METRICS, WireFormat.INFLUX_LINE)
     plain = watch.timed("lp_inflate", lambda: [decompress(body, GZIP) for body in bodies])
-    parsed = watch.timed("lp_parse", lambda: [parse_lines(body, envelope).batch for body in plain])
+    parsed = watch.timed("lp_parse", lambda: [parse_lines(body, envelope, known=known).batch for body in plain])
     merged = watch.timed("lp_merge", lambda: merged_points(parsed, None)[0])
     watch.timed("lp_write", lambda: store.write(merged))
     watch.timed("lp_sightings", lambda: [list(sightings_in_series(batch.series, _now())) for batch in parsed])
@@ -104,7 +109,7 @@ def _now() -> datetime:
 def _envelope(signal: Signal, wire_format: WireFormat) -> Envelope:
     received_at_ns = time.time_ns()
     return Envelope(
-        organization_id=OrganizationId(uuid7(0)),
+        organization_id=_ORGANIZATION,
         batch_id=BatchId(uuid7(received_at_ns // 1_000_000)),
         received_at_ns=received_at_ns,
         signal=signal,
