@@ -40,6 +40,7 @@ _READ_WRITE: Final = (
     "members",
     "organization",
     "roles",
+    "sagas",
     "service_accounts",
     "services",
     "silences",
@@ -52,7 +53,17 @@ _WRITES: Final = frozenset(f"{resource}:write" for resource in _READ_WRITE)
 PERMISSIONS: Final[frozenset[str]] = _READS | _WRITES | {INGEST, "organization:delete", "downtime:resolve"}
 
 _ACCESS_READS: Final = frozenset({"api_keys:read", "audit_log:read", "service_accounts:read"})
-_OPERATED: Final = ("alert_rules", "alerts", "dashboards", "dead_letters", "hosts", "services", "silences", "webhooks")
+_OPERATED: Final = (
+    "alert_rules",
+    "alerts",
+    "dashboards",
+    "dead_letters",
+    "hosts",
+    "sagas",
+    "services",
+    "silences",
+    "webhooks",
+)
 
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {
     Role.OWNER: PERMISSIONS,

@@ -248,6 +248,19 @@ def _in_vain(saga: SagaRecord) -> str:
     return f"taken up {saga.claims - 1} times in a row without a result: it hangs or kills its process {where}"
 
 
+def refusal_of(request: Request, state: SagaState, failures: int, *, is_past_pivot: bool) -> str | None:
+    """Why a person may not ask for this now. None when they may."""
+    if state in ENDED:
+        return f"the saga has ended: it is {state}"
+    if request is Request.RETRY:
+        return None if state is SagaState.PARKED or failures else "nothing is wrong with the saga: it goes on by itself"
+    if state is SagaState.COMPENSATING:
+        return "the saga is being undone already"
+    if is_past_pivot:
+        return "the saga is past its pivot: from there on there is only forward"
+    return None
+
+
 class FailureKind(StrEnum):
     """`refused`: for good, and the effect did not happen. `unavailable`: a store is down. `raced`: the database asks
     for the transaction again. `broken`: anything else, a mistake in the step among it."""

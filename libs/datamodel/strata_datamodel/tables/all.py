@@ -14,6 +14,7 @@ from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
 from strata_datamodel.tables.people import email_changes, invitations, legacy_users
 from strata_datamodel.tables.quotas import quotas
 from strata_datamodel.tables.roles import role_assignments, roles
+from strata_datamodel.tables.sagas import saga_steps, sagas
 from strata_datamodel.tables.secrets import data_keys
 from strata_datamodel.tables.series import metric_series
 from strata_datamodel.tables.sign_in import (
@@ -56,6 +57,8 @@ __all__ = [
     "recovery_codes",
     "role_assignments",
     "roles",
+    "saga_steps",
+    "sagas",
     "schema_ledger",
     "security_events",
     "service_accounts",

@@ -1,0 +1,190 @@
+"""Whoever lost a saga writes nothing more of it; whoever has it is the only one."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+
+from factories.all_kinds_saga import TOOLS, Ledger, hosts_of, start
+from scenario.saga_kills import SagaWorld, drive_to_end, saga_row, steps_of
+from strata_core.context import Context
+from strata_core.sagas.claiming import LEASE, claim_sagas, renew_leases
+from strata_core.sagas.definitions import LocalStep, SagaDefinition, catalogue
+from strata_core.sagas.rules import SagaRecord
+from strata_stores.breaker import Breaker
+from strata_stores.clock import SystemClock
+from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
+from strata_workers.saga_driver import SagaDriver
+from strata_workers.saga_runner import SagaRunner
+from waiting import eventually
+
+
+def claim_one(world: SagaWorld) -> SagaRecord:
+    with world.units.system() as uow:
+        (saga,) = claim_sagas(uow, "test", limit=1)
+    return saga
+
+
+def driver_of(world: SagaWorld, definition: SagaDefinition) -> SagaDriver:
+    return SagaDriver(world.units, catalogue([definition]), TOOLS)
+
+
+def with_step(definition: SagaDefinition, seq: int, **changes: object) -> SagaDefinition:
+    steps = list(definition.steps)
+    steps[seq] = replace(steps[seq], **changes)  # type: ignore[arg-type]
+    return replace(definition, steps=tuple(steps))
+
+
+@pytest.mark.usefixtures("second_unmoved")
+def test_a_runner_paused_past_its_lease_writes_nothing_when_it_comes_back(world, ctx):
+    ledger, paused, goes_on = Ledger(), threading.Event(), threading.Event()
+
+    def stand_still(tools, intent):
+        stored = ledger.put(tools, intent)
+        paused.set()
+        assert goes_on.wait(20)
+        return stored
+
+    definition = ledger.definition()
+    saga_id = start(world, ctx, definition)
+    first = threading.Thread(
+        target=driver_of(world, with_step(definition, 1, effect=stand_still)).drive, args=(claim_one(world),)
+    )
+    first.start()
+    assert paused.wait(20)
+    world.clock.advance(LEASE + timedelta(seconds=1))
+    assert drive_to_end(world, definition, TOOLS, saga_id) == "done"
+    finished = (saga_row(world, saga_id), steps_of(world, saga_id), hosts_of(world, ctx), dict(ledger.letters))
+    goes_on.set()
+    first.join(20)
+    assert not first.is_alive()
+    assert (saga_row(world, saga_id), steps_of(world, saga_id), hosts_of(world, ctx), ledger.letters) == finished
+    assert finished[0]["epoch"] == 2
+
+
+@pytest.mark.usefixtures("second_unmoved")
+def test_what_a_local_step_did_after_its_lease_was_lost_is_rolled_back(world, ctx):
+    definition = Ledger().definition()
+    saga_id = start(world, ctx, definition)
+    stale = claim_one(world)
+    world.clock.advance(LEASE + timedelta(seconds=1))
+    newer = claim_one(world)
+    driver_of(world, definition).drive(stale)
+    assert hosts_of(world, ctx) == 0
+    assert saga_row(world, saga_id)["epoch"] == newer.epoch
+    driver_of(world, definition).drive(newer)
+    assert hosts_of(world, ctx) == 1
+    assert saga_row(world, saga_id)["state"] == "done"
+
+
+def test_a_lease_that_is_renewed_is_not_taken_over_and_one_that_was_lost_is_not_renewed(world, ctx):
+    start(world, ctx, Ledger().definition())
+    held = claim_one(world)
+    key = [(held.organization_id, held.id, held.epoch)]
+    for _ in range(3):
+        world.clock.advance(LEASE - timedelta(seconds=1))
+        with world.units.system() as uow:
+            renew_leases(uow, key)
+            assert claim_sagas(uow, "other", limit=1) == []
+    world.clock.advance(LEASE + timedelta(seconds=1))
+    newer = claim_one(world)
+    before = saga_row(world, newer.id)["lease_until"]
+    world.clock.advance(timedelta(seconds=1))
+    with world.units.system() as uow:
+        renew_leases(uow, key)
+    assert saga_row(world, newer.id)["lease_until"] == before
+
+
+class AheadClock(SystemClock):
+    """A machine whose clock is ten minutes fast: no more than that, the database's is right."""
+
+    def now(self):
+        return super().now() + timedelta(minutes=10)
+
+
+def test_a_dispatcher_whose_clock_is_ten_minutes_ahead_takes_nothing_from_another(world, ctx, worker_engine):
+    ahead = AheadClock()
+    other_units = PostgresSystemUnitsOfWork(worker_engine, ahead, Breaker("postgres", ahead))
+    ledger = Ledger()
+    definition = ledger.definition()
+    saga_id = start(world, ctx, definition)
+    held = claim_one(world)
+    with other_units.system() as uow:
+        assert claim_sagas(uow, "ahead", limit=1) == []
+    driver_of(world, definition).drive(held)
+    assert saga_row(world, saga_id)["epoch"] == 1
+    second = start(world, ctx, definition)
+    with other_units.system() as uow:
+        (taken,) = claim_sagas(uow, "ahead", limit=1)
+    with world.units.system() as uow:
+        assert claim_sagas(uow, "right", limit=1) == []
+    assert taken.id == second
+
+
+@pytest.mark.usefixtures("second_unmoved")
+def test_fifty_rings_at_once_are_one_execution(world, ctx):
+    ledger = Ledger()
+    definition = ledger.definition()
+    runners = [runner_of(world, definition, name=f"runner-{number}") for number in range(2)]
+    saga_id = start(world, ctx, definition)
+    with ThreadPoolExecutor(10) as pool:
+        claimed = sum(pool.map(lambda number: runners[number % 2].step(), range(50)))
+    assert claimed == 1
+    eventually(lambda: saga_row(world, saga_id)["state"] == "done")
+    assert saga_row(world, saga_id)["epoch"] == 1
+    assert ledger.letters == {f"{saga_id}:letter": 1}
+    for runner in runners:
+        runner.close()
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+def test_a_transaction_that_the_database_breaks_off_is_done_again_with_one_effect(world, ctx, sqlstate):
+    ledger, calls = Ledger(), []
+    definition = ledger.definition()
+    plain = definition.steps[0]
+    assert isinstance(plain, LocalStep)
+
+    def break_off_twice(ctx, uow, saga):
+        output = plain.run(ctx, uow, saga)
+        calls.append(saga.id)
+        if len(calls) < 3:
+            uow.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'broken off' USING ERRCODE = '{sqlstate}'; END $$"))
+        return output
+
+    changed = with_step(definition, 0, run=break_off_twice)
+    saga_id = start(world, ctx, changed)
+    assert drive_to_end(world, changed, TOOLS, saga_id) == "done"
+    assert len(calls) == 3
+    assert hosts_of(world, ctx) == 1
+
+
+def runner_of(world: SagaWorld, *definitions: SagaDefinition, name: str = "runner", at_once: int = 8) -> SagaRunner:
+    return SagaRunner(world.units, definitions, TOOLS, world.clock, CollectorRegistry(), name=name, at_once=at_once)
+
+
+def test_a_step_that_hangs_keeps_its_place_no_longer_than_its_time(world, ctx, two_organizations):
+    ledger, released = Ledger(), threading.Event()
+    plain = ledger.definition()
+
+    def hang(tools, intent):
+        assert released.wait(20)
+        return ledger.put(tools, intent)
+
+    hanging = replace(with_step(plain, 1, effect=hang, timeout=timedelta(0)), kind="hanging")
+    runner = runner_of(world, plain, hanging, at_once=1)
+    saga_id = start(world, ctx, hanging)
+    assert runner.step() == 1
+    eventually(lambda: steps_of(world, saga_id)[1]["state"] == "intended")
+    until = saga_row(world, saga_id)["lease_until"]
+    neighbour = start(world, Context(two_organizations.second, ctx.actor, ctx.permissions, "test"), plain)
+    runner.keep()
+    assert saga_row(world, saga_id)["lease_until"] == until, "it must run out"
+    assert runner.step() == 1
+    eventually(lambda: saga_row(world, neighbour)["state"] == "done")
+    released.set()
+    eventually(lambda: saga_row(world, saga_id)["state"] == "done")
+    runner.close()
