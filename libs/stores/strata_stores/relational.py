@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
@@ -24,6 +25,9 @@ from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork, Postg
 from strata_stores.secrets.box import AesGcmSecretBox
 from strata_stores.secrets.keyring import WrappingKeyring, add_key_in_front
 from strata_stores.settings import RelationalUrls, Settings
+
+_KEY_CONNECTIONS: Final = 2
+"""Looking up a key waits for nothing but the database, and most keys are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,23 @@ def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) 
             worker = open_engine(urls.relational.worker.get_secret_value(), role=WORKER, application="strata-worker")
             stack.callback(worker.dispose)
             system = PostgresSystemUnitsOfWork(worker, clock, breaker)
-        keys = PostgresDataKeys(system or units)
+        keys = PostgresDataKeys(stack.enter_context(_units_for_keys(urls.relational, clock, breaker, system)))
         box = AesGcmSecretBox(keys, keyring, clock)
         yield Relational(clock, units, system, box, keys, keyring, breaker, lambda: relational_health(app, clock))
+
+
+@contextmanager
+def _units_for_keys(
+    urls: RelationalUrls, clock: Clock, breaker: Breaker, system: SystemUnitsOfWork | None
+) -> Iterator[UnitsOfWork]:
+    """On connections of their own. Secrets are sealed within transactions, and their keys stand apart from those: were
+    both to come from one pool, transactions could hold all of it while each waits for one more."""
+    url, role = (urls.app, APP) if system is None else (urls.worker, WORKER)
+    engine = open_engine(url.get_secret_value(), role=role, pool_size=_KEY_CONNECTIONS, application="strata-keys")
+    try:
+        yield PostgresUnitsOfWork(engine, clock, breaker)
+    finally:
+        engine.dispose()
 
 
 def open_keyring(settings: Settings) -> WrappingKeyring:
