@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from strata_api.api_deps import ApiDeps
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.sign_in.announcing import announce
 from strata_core.sign_in.recovery_codes import use_recovery_code
 from strata_core.sign_in.second_factors import totp_place, totp_secret_of, use_totp
-from strata_core.sign_in.security_events import note
 from strata_core.sign_in.totp import looks_like_code
 from strata_core.sign_in.visits import Visit
 from strata_datamodel.ids import UserId
@@ -36,5 +36,5 @@ class TypedCode:
     def _from_paper(self, uow: UnitOfWork) -> bool:
         if not use_recovery_code(uow, self.user_id, self.code):
             return False
-        note(uow, self.user_id, self.visit, "recovery_code.used")
+        announce(uow, self.user_id, self.visit, "recovery_code.used")
         return True

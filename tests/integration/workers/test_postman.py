@@ -166,7 +166,7 @@ def test_sent_mails_are_forgotten_after_their_time(postman, queue, database, shi
 
 @pytest.mark.parametrize("kind", MailKind)
 def test_every_kind_of_mail_has_a_text_without_gaps(kind):
-    names = {"organization", "inviter", "role", "expires_at", "new_email", "link"}
+    names = {"organization", "inviter", "role", "expires_at", "new_email", "link", "what", "at", "where"}
     text = TEXTS[kind]
     filled = text.subject.format_map(dict.fromkeys(names, "x")) + text.body.format_map(dict.fromkeys(names, "x"))
     assert "{" not in filled

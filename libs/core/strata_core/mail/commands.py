@@ -37,6 +37,24 @@ def queue_mail(
     """Of an organization (in its unit) or of a person (in theirs, `user_id` alone). `to` is a folded address.
     `parameters` are those that the kind's text names, without `link`, and hold no secrets. A mail that could not be
     sent by `expires_at` is given up."""
+    mail_id = _queued(uow, kind, to, parameters, organization_id, user_id, expires_at)
+    return QueuedMail(mail_id, hash_link_token(link_key.token(mail_id)))
+
+
+def queue_notice(uow: UnitOfWork, kind: MailKind, *, to: str, parameters: Mapping[str, str], user_id: UserId) -> MailId:
+    """Of a kind without a link, to a person, in their unit."""
+    return _queued(uow, kind, to, parameters, None, user_id, None)
+
+
+def _queued(
+    uow: UnitOfWork,
+    kind: MailKind,
+    to: str,
+    parameters: Mapping[str, str],
+    organization_id: OrganizationId | None,
+    user_id: UserId | None,
+    expires_at: datetime | None,
+) -> MailId:
     mail_id = MailId(new_id(uow))
     uow.execute(
         insert(mails),
@@ -53,4 +71,4 @@ def queue_mail(
             "updated_at": uow.now(),
         },
     )
-    return QueuedMail(mail_id, hash_link_token(link_key.token(mail_id)))
+    return mail_id

@@ -12,6 +12,10 @@ class MailKind(StrEnum):
     EMAIL_CHANGED = "email_changed"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a kind of mail
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the same
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    RECOVERY_CODES_REPLACED = "recovery_codes_replaced"
+    RECOVERY_CODE_USED = "recovery_code_used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,10 @@ class MailText:
     page: str | None = None
 
 
+_IF_NOT_YOU: Final = (
+    "If it was not you, set a new password at once, look at your sessions and second factors, and tell an administrator"
+    " of your organization.\n"
+)
 TEXTS: Final[Mapping[MailKind, MailText]] = {
     MailKind.INVITATION: MailText(
         "Invitation to {organization} on Strata",
@@ -54,5 +62,25 @@ TEXTS: Final[Mapping[MailKind, MailText]] = {
         "Your password was changed",
         "The password of your account on Strata was changed, and your other sessions were ended.\n\n"
         "If it was not you, ask for a new password at once and tell an administrator of your organization.\n",
+    ),
+    MailKind.FACTOR_ADDED: MailText(
+        "You can sign in with {what}",
+        "On {at}, from {where}, {what} was added to your account on Strata, and your other sessions were ended.\n\n"
+        + _IF_NOT_YOU,
+    ),
+    MailKind.FACTOR_REMOVED: MailText(
+        "You can no longer sign in with {what} that you had",
+        "On {at}, from {where}, {what} was removed from your account on Strata, and your other sessions were ended.\n\n"
+        + _IF_NOT_YOU,
+    ),
+    MailKind.RECOVERY_CODES_REPLACED: MailText(
+        "You have new recovery codes",
+        "On {at}, from {where}, new recovery codes were made for your account on Strata. Those before work no more.\n\n"
+        + _IF_NOT_YOU,
+    ),
+    MailKind.RECOVERY_CODE_USED: MailText(
+        "A recovery code was used",
+        "On {at}, from {where}, one of your recovery codes was used for your account on Strata. It works no more.\n\n"
+        + _IF_NOT_YOU,
     ),
 }

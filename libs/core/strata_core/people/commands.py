@@ -18,6 +18,8 @@ from strata_core.people.person import Person
 from strata_core.people.queries import Profile, profile_of
 from strata_core.people.rules import check_avatar, check_person_name
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.sign_in.security_events import note
+from strata_core.sign_in.visits import Visit
 from strata_datamodel.errors import ConflictError, LimitError, NotFoundError
 from strata_datamodel.ids import OrganizationId, UserId
 from strata_datamodel.limits import EMAIL_CHANGE_HOURS, EMAIL_CHANGES_PER_DAY
@@ -106,6 +108,8 @@ def confirm_email_change(person: Person, uow: UnitOfWork, link_key: LinkKey, tok
         raise ConflictError(
             "another account has this address", code="email_taken", hint="sign in to that account instead"
         ) from error
+    visit = Visit(person.request_id, person.remote_addr, None)
+    note(uow, person.user_id, visit, "email.changed", {"before": before.email, "after": str(address)})
     told = {"new_email": str(address)}
     queue_mail(uow, link_key, MailKind.EMAIL_CHANGED, to=before.email, parameters=told, user_id=person.user_id)
     _tell(person, uow, before, "user.email_changed", {"email": before.email}, {"email": address})

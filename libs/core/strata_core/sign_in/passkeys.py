@@ -9,8 +9,8 @@ from sqlalchemy import Row, and_, delete, func, insert, literal, or_, select, up
 from strata_core.new_ids import new_id
 from strata_core.ports.passkey_ceremonies import NewPasskey, PasskeyUse
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.sign_in.announcing import announce
 from strata_core.sign_in.second_factors import drop_codes_without_factor
-from strata_core.sign_in.security_events import note
 from strata_core.sign_in.visits import Visit
 from strata_datamodel.errors import ConflictError, LimitError, NotFoundError, UnauthenticatedError
 from strata_datamodel.ids import PasskeyId, UserId
@@ -72,7 +72,7 @@ def add_passkey(uow: UnitOfWork, user_id: UserId, visit: Visit, new: NewPasskey,
         )
     except ConflictError:
         raise ConflictError("this passkey is registered already", code="passkey_known") from None
-    note(uow, user_id, visit, "passkey.added", {"name": name})
+    announce(uow, user_id, visit, "passkey.added", {"name": name})
     return passkey_id
 
 
@@ -99,7 +99,7 @@ def remove_passkey(uow: UnitOfWork, user_id: UserId, visit: Visit, passkey_id: P
     ).scalar_one_or_none()
     if removed is None:
         raise NotFoundError("there is no such passkey")
-    note(uow, user_id, visit, "passkey.removed", {"name": removed})
+    announce(uow, user_id, visit, "passkey.removed", {"name": removed})
     drop_codes_without_factor(uow, user_id)
 
 

@@ -11,6 +11,7 @@ from strata_core.mail.commands import queue_mail
 from strata_core.mail.links import LinkKey
 from strata_core.mail.texts import MailKind
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.sign_in.announcing import announce
 from strata_core.sign_in.security_events import note
 from strata_core.sign_in.sessions import revoke_other_sessions
 from strata_core.sign_in.tickets import Purpose, issue_ticket, lifetime, ticket_refused, use_up_ticket, void_tickets
@@ -64,7 +65,6 @@ def change_password(
     uow: UnitOfWork,
     account: Account,
     visit: Visit,
-    link_key: LinkKey,
     *,
     password_hash: str,
     kept: SessionId,
@@ -73,8 +73,7 @@ def change_password(
     _set_password(uow, account.user_id, password_hash)
     void_tickets(uow, account.user_id, Purpose.PASSWORD_RESET, Purpose.SECOND_FACTOR)
     revoke_other_sessions(uow, account.user_id, visit, kept)
-    note(uow, account.user_id, visit, "password.changed")
-    queue_mail(uow, link_key, MailKind.PASSWORD_CHANGED, to=account.email, parameters={}, user_id=account.user_id)
+    announce(uow, account.user_id, visit, "password.changed")
 
 
 def ask_password_reset(uow: UnitOfWork, user_id: UserId, email: str, visit: Visit, link_key: LinkKey) -> None:
@@ -94,9 +93,7 @@ def ask_password_reset(uow: UnitOfWork, user_id: UserId, email: str, visit: Visi
     note(uow, user_id, visit, "password.reset_asked")
 
 
-def reset_password(
-    uow: UnitOfWork, account: Account, visit: Visit, link_key: LinkKey, *, token_hash: bytes, password_hash: str
-) -> None:
+def reset_password(uow: UnitOfWork, account: Account, visit: Visit, *, token_hash: bytes, password_hash: str) -> None:
     """With the link from the mail, once. Raises UnauthenticatedError (code `ticket_refused`).
 
     Ends every session and signs nobody in: a second factor is still asked for."""
@@ -108,8 +105,7 @@ def reset_password(
     uow.execute(update(users).where(users.c.id == account.user_id).values(**verified))
     void_tickets(uow, account.user_id, Purpose.PASSWORD_RESET, Purpose.SECOND_FACTOR)
     revoke_other_sessions(uow, account.user_id, visit, None)
-    note(uow, account.user_id, visit, "password.reset")
-    queue_mail(uow, link_key, MailKind.PASSWORD_CHANGED, to=account.email, parameters={}, user_id=account.user_id)
+    announce(uow, account.user_id, visit, "password.reset")
 
 
 def _set_password(uow: UnitOfWork, user_id: UserId, password_hash: str) -> None:

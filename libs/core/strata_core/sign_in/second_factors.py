@@ -7,8 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.ports.secret_box import SecretPlace
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.sign_in.announcing import announce
 from strata_core.sign_in.recovery_codes import drop_recovery_codes
-from strata_core.sign_in.security_events import note
 from strata_core.sign_in.totp import matching_step
 from strata_core.sign_in.visits import Visit
 from strata_datamodel.errors import ConflictError, NotFoundError
@@ -83,7 +83,7 @@ def confirm_totp(uow: UnitOfWork, user_id: UserId, visit: Visit, *, sealed: byte
         .where(totp_secrets.c.user_id == user_id)
         .values(confirmed_at=uow.now(), last_used_step=step)
     )
-    note(uow, user_id, visit, "totp.enrolled")
+    announce(uow, user_id, visit, "totp.enrolled")
     return True
 
 
@@ -106,7 +106,7 @@ def remove_totp(uow: UnitOfWork, user_id: UserId, visit: Visit) -> None:
     )
     if removed.one_or_none() is None:
         raise NotFoundError("no authenticator app is enrolled", code="totp_not_enrolled")
-    note(uow, user_id, visit, "totp.removed")
+    announce(uow, user_id, visit, "totp.removed")
     drop_codes_without_factor(uow, user_id)
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, BackgroundTasks, Request, Response
 from pydantic import Field, SecretStr
 
 from strata_api.api_deps import ApiDeps
+from strata_api.cached_answers import ends
 from strata_api.deps import Caller, Deps, anybody, signed_in
 from strata_api.origins import check_origin
 from strata_api.personal import count, person_of, refund, visit_of
@@ -14,6 +15,7 @@ from strata_api.schemas import Sent, Text
 from strata_api.session_cookies import set_session_cookie
 from strata_core.access.queries import sign_in_candidate
 from strata_core.access.rules import folded_email
+from strata_core.caching.kinds import PROFILES
 from strata_core.sign_in.limits import confirmation_keys, password_reset_keys
 from strata_core.sign_in.passwords import account_of, ask_password_reset, change_password, reset_password
 from strata_core.sign_in.rules import check_password
@@ -60,7 +62,7 @@ def change_my_password(
     check_password(password, deps.known_passwords, account.about)
     hashed = deps.password_hasher.hash(password)
     with deps.units.person(person.user_id) as uow:
-        change_password(uow, account, visit_of(request), deps.link_key, password_hash=hashed, kept=person.session_id)
+        change_password(uow, account, visit_of(request), password_hash=hashed, kept=person.session_id)
         session = renew_session(uow, person.session_id)
     refund(deps.units, keys)
     set_session_cookie(request, response, session)
@@ -103,7 +105,8 @@ def confirm_reset(body: PasswordReset, request: Request, deps: Deps) -> None:
     check_password(password, deps.known_passwords, account.about)
     hashed = deps.password_hasher.hash(password)
     with deps.units.person(user_id) as uow:
-        reset_password(uow, account, visit_of(request), deps.link_key, token_hash=token_hash, password_hash=hashed)
+        reset_password(uow, account, visit_of(request), token_hash=token_hash, password_hash=hashed)
+    ends(request, user_id, PROFILES)  # their address is verified now
 
 
 def _mail_reset(deps: ApiDeps, email: str, visit: Visit) -> None:

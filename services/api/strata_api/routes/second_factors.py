@@ -11,6 +11,7 @@ from strata_api.routes.auth import CODE_LENGTH
 from strata_api.schemas import Sent
 from strata_api.session_cookies import set_session_cookie
 from strata_core.access.queries import user_of
+from strata_core.sign_in.announcing import announce
 from strata_core.sign_in.limits import second_factor_keys
 from strata_core.sign_in.recovery_codes import recovery_codes_left, replace_recovery_codes
 from strata_core.sign_in.second_factors import (
@@ -21,7 +22,6 @@ from strata_core.sign_in.second_factors import (
     totp_place,
     totp_secret_of,
 )
-from strata_core.sign_in.security_events import note
 from strata_core.sign_in.sessions import renew_session, revoke_other_sessions
 from strata_core.sign_in.totp import enrolment_url, new_secret, secret_text
 from strata_datamodel.errors import ConflictError, InvalidError, NotFoundError
@@ -120,5 +120,5 @@ def new_codes(caller: Annotated[Caller, signed_in()], request: Request) -> Recov
         if not second_factors_of(uow, person.user_id):
             raise ConflictError("there is no second factor to recover", code="no_second_factor", hint="enrol one")
         codes = replace_recovery_codes(uow, person.user_id)
-        note(uow, person.user_id, visit_of(request), "recovery_codes.replaced")
+        announce(uow, person.user_id, visit_of(request), "recovery_codes.replaced")
     return RecoveryCodes(recovery_codes=list(codes))
