@@ -89,7 +89,9 @@ class Tenant:
     ingest_key: str
 
     def query(self, **question) -> dict:
-        answer = self.admin.post(f"/api/v1/orgs/{self.slug}/metrics/query", json=question)
+        answer = self.admin.post(
+            f"/api/v1/orgs/{self.slug}/metrics/query", json=question, headers={"cache-control": "no-cache"}
+        )
         assert answer.status_code == 200, answer.text
         return answer.json()
 

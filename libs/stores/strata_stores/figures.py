@@ -6,6 +6,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
+from strata_core.caching.figures import CacheFigures
 from strata_stores.breaker import Breaker, BreakerState
 from strata_stores.redis.rate_limiter import RedisRateLimiter
 
@@ -24,6 +25,36 @@ class LimiterFigures(Collector):
         )
         alone.add_metric([], self._limiter.alone_total)
         yield alone
+
+
+class CacheFiguresCollector(Collector):
+    """Read when scraped. Register it once a registry."""
+
+    def __init__(self, figures: CacheFigures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        answers = CounterMetricFamily("strata_cache_answers", "By where they came from.", labels=["kind", "outcome"])
+        for (kind, outcome), count in self._figures.answers().items():
+            answers.add_metric([kind, outcome.value], count)
+        yield answers
+        for name, text, counts in (
+            ("early_refreshes", "Answers made anew before they were old.", self._figures.early()),
+            ("not_kept", "Answers that a change overtook, or Redis did not take.", self._figures.overtakings()),
+            ("origin_refusals", "Questions refused, as all who may ask the origin did.", self._figures.refusals()),
+        ):
+            counter = CounterMetricFamily(f"strata_cache_{name}", text, labels=["kind"])
+            for kind, count in counts.items():
+                counter.add_metric([kind], count)
+            yield counter
+        for name, text, counts in (
+            ("origin_callers", "Asking the origin now.", self._figures.running()),
+            ("origin_callers_most", "The most that asked at once.", self._figures.most_running()),
+        ):
+            gauge = GaugeMetricFamily(f"strata_cache_{name}", text, labels=["kind"])
+            for kind, count in counts.items():
+                gauge.add_metric([kind], count)
+            yield gauge
 
 
 class StoreFigures(Collector):

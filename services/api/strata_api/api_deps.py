@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from strata_api.http_figures import HttpFigures
 from strata_api.paging import Cursors
 from strata_api.read_recorder import ReadRecorder
+from strata_core.caching.read_through import ReadThrough
 from strata_core.mail.links import LinkKey
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
@@ -51,10 +52,12 @@ class ApiDeps:
     figures: HttpFigures = field(init=False)
     cursors: Cursors = field(init=False)
     reads: ReadRecorder = field(init=False)
+    answers: ReadThrough = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "figures", HttpFigures(self.registry))
         object.__setattr__(self, "cursors", Cursors(self.cursor_key))
+        object.__setattr__(self, "answers", ReadThrough(self.cache, self.clock))
         object.__setattr__(self, "reads", ReadRecorder(self.units, self.secret_box))
 
 

@@ -13,7 +13,7 @@ from strata_datamodel.health import StoreHealth
 from strata_stores.channels.guarded_fetch import GuardedFetch
 from strata_stores.channels.oidc import OidcProviders
 from strata_stores.factory import Stores
-from strata_stores.figures import LimiterFigures, StoreFigures
+from strata_stores.figures import CacheFiguresCollector, LimiterFigures, StoreFigures
 from strata_stores.passkeys.webauthn_ceremonies import WebauthnCeremonies
 from strata_stores.passwords.known import ListedPasswords
 from strata_stores.settings import Settings
@@ -54,4 +54,5 @@ def build_api(
         version=version("strata"),
         registry=registry,
     )
+    registry.register(CacheFiguresCollector(deps.answers.figures))
     return create_app(deps)

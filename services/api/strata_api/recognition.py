@@ -8,11 +8,13 @@ from starlette.concurrency import run_in_threadpool
 
 from strata_api.api_deps import ApiDeps, deps_of
 from strata_api.authentication import Principal, authenticated, entered, origin_of, session_confined
+from strata_api.cached_answers import ends
 from strata_api.identity_cache import Entered, IdentityCache, fingerprint
 from strata_api.origins import check_origin, is_safe
 from strata_api.rate_limits import admit
 from strata_core.access.networks import require_inside
 from strata_core.access.queries import KeyIdentity
+from strata_core.caching.kinds import CONFIGURATION, PROFILES
 from strata_core.quotas.queries import quotas_in_force
 from strata_core.quotas.rules import Quota, quota_bucket
 from strata_datamodel.errors import UnauthenticatedError
@@ -51,6 +53,7 @@ async def recognised(request: Request, organization: str, permission: str) -> En
     if not is_safe(request.method) and permission.partition(":")[0] not in _HARMLESS:
         organization_id = known.organization.id
         request.scope["state"][_FORGET] = lambda: identities.forget_organization(organization_id)
+        ends(request, organization_id, CONFIGURATION)
     return replace(known, ctx=replace(known.ctx, request_id=origin.request_id, remote_addr=origin.remote_addr))
 
 
@@ -62,6 +65,7 @@ async def recognised_person(request: Request) -> Principal:
     if not is_safe(request.method) and not isinstance(principal, KeyIdentity):
         user_id = principal.user_id
         request.scope["state"][_FORGET] = lambda: identities.forget_person(user_id)
+        ends(request, user_id, PROFILES)
     return principal
 
 

@@ -24,6 +24,3 @@ def plan_alert_notifications(ctx: Context, uow: UnitOfWork, claimed: ClaimedEven
 
 HANDLERS: Final[Mapping[str, Handler]] = dict.fromkeys(ALERT_KINDS, plan_alert_notifications)
 """A kind that is missing here needs nothing done: it is finished as it is."""
-
-CACHED_KINDS: Final[Mapping[str, str]] = {"host": "hosts", "service": "services", "alert_rule": "rules"}
-"""Entity kind → the kind of cache entries that a change of it makes stale."""

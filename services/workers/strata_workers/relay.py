@@ -8,14 +8,15 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from strata_core.caching.kinds import ENDED_BY
 from strata_core.outbox.commands import claim, finish, park, postpone, take_due_for_ringing
 from strata_core.outbox.events import ClaimedEvent
 from strata_core.ports.cache import Cache
 from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_datamodel.errors import ConflictError, UnavailableError
-from strata_datamodel.ids import OutboxId
-from strata_workers.handlers import CACHED_KINDS, HANDLERS, Handler, context_of
+from strata_datamodel.ids import OrganizationId, OutboxId
+from strata_workers.handlers import HANDLERS, Handler, context_of
 from strata_workers.sender import Sender
 from strata_workers.time_limits import time_limit
 
@@ -73,6 +74,7 @@ class Answerer:
 
     def _handle(self, item: ClaimedEvent) -> None:
         handler = self._handlers.get(item.event.kind)
+        self._end_what_is_cached(item)
         try:
             with self._units.organization(item.organization_id) as uow:
                 if handler is not None:
@@ -88,11 +90,16 @@ class Answerer:
             self._put_off(item, f"{type(error).__name__}: {error}")
             return
         self._events.labels("done").inc()
-        cached = CACHED_KINDS.get(item.event.entity_kind)
-        if cached is not None:
-            self._cache.invalidate(item.organization_id, cached)
         if handler is not None:
             self._sender.send_event(item.outbox_id)
+
+    def _end_what_is_cached(self, item: ClaimedEvent) -> None:
+        """The change is committed, since its event is seen. Before the event is finished: whoever dies in between
+        leaves it to be told again."""
+        event = item.event
+        owner_id = OrganizationId(event.entity_id) if event.entity_kind == "user" else item.organization_id
+        for kind in ENDED_BY.get(event.entity_kind, ()):
+            self._cache.invalidate(owner_id, kind.name)
 
     def _put_off(self, item: ClaimedEvent, reason: str) -> None:
         is_last = item.attempts >= ATTEMPTS_BEFORE_PARKING

@@ -42,6 +42,7 @@ _SESSION_BYTES = 32
 @dataclass(frozen=True, slots=True)
 class NewSession:
     session_id: SessionId
+    user_id: UserId
     token: str = field(repr=False)
     expires_at: datetime
 
@@ -211,7 +212,7 @@ def start_session(
         "failed_login_count": 0,
     }
     uow.execute(update(users).where(users.c.id == user_id).values(**changes))
-    return NewSession(session_id=session_id, token=token, expires_at=now + _LIFE)
+    return NewSession(session_id=session_id, user_id=user_id, token=token, expires_at=now + _LIFE)
 
 
 def count_failed_sign_in(uow: UnitOfWork, user_id: UserId) -> None:

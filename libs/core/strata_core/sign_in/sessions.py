@@ -74,12 +74,12 @@ def renew_session(uow: UnitOfWork, session_id: SessionId, *, has_second_factor: 
         update(sessions)
         .where(sessions.c.id == session_id, sessions.c.revoked_at.is_(None))
         .values(**changes)
-        .returning(sessions.c.expires_at)
+        .returning(sessions.c.user_id, sessions.c.expires_at)
     )
-    expires_at = uow.execute(statement).scalar_one_or_none()
-    if expires_at is None:
+    row = uow.execute(statement).one_or_none()
+    if row is None:
         raise UnauthenticatedError("the session has ended", code="session_ended", hint="sign in again")
-    return NewSession(session_id=session_id, token=token, expires_at=expires_at)
+    return NewSession(session_id=session_id, user_id=row.user_id, token=token, expires_at=row.expires_at)
 
 
 def _revoke(uow: UnitOfWork, *which: ColumnElement[bool]) -> int:

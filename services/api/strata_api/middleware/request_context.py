@@ -9,6 +9,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from strata_api.cached_answers import end_what_changed
 from strata_api.errors import internal_problem, problem_of
 from strata_api.http_figures import HttpFigures
 from strata_api.rate_limits import headers_of
@@ -44,6 +45,8 @@ class RequestContext:
                 status = message["status"]
                 if status < HTTPStatus.BAD_REQUEST and (forget := scope["state"].get("forget")) is not None:
                     forget()  # before the answer: whoever reads it may ask again at once
+                if status < HTTPStatus.BAD_REQUEST:
+                    await end_what_changed(scope)
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = request_id
                 if (rate := headers_of(scope)) is not None:

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
+from strata_api.api_deps import ApiDeps
 from strata_api.deps import Caller, signed_in
 from strata_api.etags import check_if_match, etag
 from strata_api.paging import Paged
@@ -14,6 +15,8 @@ from strata_api.routes.organizations import OrganizationOut
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.access.grants import Grant, everywhere, somewhere
 from strata_core.access.queries import KeyIdentity
+from strata_core.caching.kinds import PROFILES
+from strata_core.caching.read_through import Made, Question
 from strata_core.mail.links import TOKEN_LENGTH
 from strata_core.members.commands import leave_organization
 from strata_core.organizations.queries import Organization, memberships_after, organization_of
@@ -22,7 +25,7 @@ from strata_core.people.person import Person
 from strata_core.people.queries import Profile, profile_of
 from strata_core.roles.effective import key_grants, member_grants
 from strata_core.roles.rules import documents_of
-from strata_datamodel.ids import OrganizationId
+from strata_datamodel.ids import OrganizationId, UserId
 from strata_datamodel.limits import EMAIL_LENGTH, NAME_LENGTH, PAGE_SIZE_MAX, URL_LENGTH
 
 router = APIRouter(prefix="/api/v1", tags=["auth"])
@@ -100,8 +103,8 @@ def get_me(caller: Annotated[Caller, signed_in()], response: Response) -> Me:
         )
         return Me(kind="api_key", api_key=key, organizations=[_mine(mine, None, grants)])
     with units.person(principal.user_id) as uow:
-        user = profile_of(uow, principal.user_id)
         memberships = memberships_after(uow, principal.user_id, None, PAGE_SIZE_MAX)
+    user = _kept_profile(caller.deps, principal.user_id)
     response.headers["etag"] = etag(user.id, user.version)
     organizations = []
     for each in memberships:
@@ -110,7 +113,7 @@ def get_me(caller: Annotated[Caller, signed_in()], response: Response) -> Me:
         with units.organization(each.organization.id) as uow:
             grants = member_grants(uow, principal.user_id, each.role)
         organizations.append(_mine(each.organization, each.role, grants))
-    return Me(kind="user", user=UserOut.model_validate(user), organizations=organizations)
+    return Me(kind="user", user=user, organizations=organizations)
 
 
 @router.patch("/me", operation_id="me_update", summary="Change your name or picture")
@@ -183,6 +186,18 @@ def list_my_organizations(caller: Annotated[Caller, signed_in()], paged: Paged) 
     return listing.page(
         rows, lambda row: OrganizationOut.model_validate(row.organization), lambda row: [row.organization.id]
     )
+
+
+def _kept_profile(deps: ApiDeps, user_id: UserId) -> UserOut:
+    """Only this part is kept: what somebody may do where is asked for each time."""
+
+    def make() -> Made:
+        with deps.units.person(user_id) as uow:
+            user = profile_of(uow, user_id)
+        return Made(UserOut.model_validate(user).model_dump_json().encode(), user.version)
+
+    kept = deps.answers.answer(Question(OrganizationId(user_id), PROFILES, "profile"), make)
+    return UserOut.model_validate_json(kept.body)
 
 
 def _mine(organization: Organization, role: str | None, grants: frozenset[Grant]) -> MyOrganization:

@@ -6,9 +6,12 @@ import orjson
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from strata_api.cached_answers import CacheControl, json_of, wants_new
 from strata_api.deps import Access, requires
 from strata_api.schemas import Sent
+from strata_core.caching.read_through import Made
 from strata_core.instants import rfc3339
+from strata_core.metrics.panels import panel
 from strata_core.metrics.queries import MetricQuestion, MetricResult, metrics_asked
 from strata_datamodel.limits import NAME_BYTES, QUERY_FILTER_VALUES, QUERY_FILTERS, QUERY_GROUP_TAGS, TAG_VALUE_BYTES
 from strata_datamodel.metrics import FilterOp, TagFilter
@@ -61,7 +64,10 @@ class Answer(BaseModel):
 
 
 @router.post("/query", operation_id="metrics_query", summary="Aggregate a field over time", response_model=Answer)
-def query_metrics(access: Annotated[Access, requires("metrics:read")], body: Query) -> Response:
+def query_metrics(
+    access: Annotated[Access, requires("metrics:read")], body: Query, cache_control: CacheControl = None
+) -> Response:
+    """An answer is kept for the length of its step, a minute at most; `segments` tell the range that it is about."""
     question = MetricQuestion(
         measurement=body.measurement,
         field=body.field,
@@ -72,9 +78,16 @@ def query_metrics(access: Annotated[Access, requires("metrics:read")], body: Que
         filters=tuple(_filter(each) for each in body.filters),
         group_by=tuple(body.group_by),
     )
-    result = metrics_asked(access.ctx, access.deps.metric_store, question, access.deps.clock.now_ns())
-    # Straight to bytes: an answer may hold half a million points.
-    return Response(orjson.dumps(_answer(result)), media_type="application/json")
+    deps = access.deps
+
+    def make() -> Made:
+        now_ns = deps.clock.now_ns()
+        result = metrics_asked(access.ctx, deps.metric_store, question, now_ns)
+        # Straight to bytes, kept as they are sent: an answer may hold half a million points.
+        return Made(orjson.dumps(_answer(result)), version=now_ns // 1_000, is_empty=not result.series)
+
+    asked = panel(access.ctx, question, deps.clock.now_ns())
+    return json_of(deps.answers.answer(asked, make, is_new_wanted=wants_new(cache_control)))
 
 
 def _filter(sent: Filter) -> TagFilter:

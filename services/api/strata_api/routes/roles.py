@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
+from strata_api.cached_pages import kept_page
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag
 from strata_api.idempotency import Made, OnlyOnce
@@ -79,17 +80,26 @@ def shown_role(view: RoleView) -> RoleOut:
     )
 
 
-@router.get("", operation_id=_LIST, summary="Roles: the built-in ones, then your own, oldest first")
-def list_roles(access: Annotated[Access, requires("roles:read")], paged: Paged) -> Page[RoleOut]:
+@router.get(
+    "",
+    operation_id=_LIST,
+    summary="Roles: the built-in ones, then your own, oldest first",
+    response_model=Page[RoleOut],
+)
+def list_roles(access: Annotated[Access, requires("roles:read")], paged: Paged) -> Response:
     """The built-in roles come with the first page, beside its limit."""
     listing = access.listing(paged, _LIST)
     after = listing.after(UUID)
-    with access.unit() as uow:
-        rows = role_page(access.ctx, uow, limit=listing.fetch, after=after)
-    page = listing.page(rows, shown_role, lambda row: [row.id])
-    if after is None:
-        page.items[:0] = [shown_role(each) for each in built_in_roles(access.ctx)]
-    return page
+
+    def make() -> Page[RoleOut]:
+        with access.unit() as uow:
+            rows = role_page(access.ctx, uow, limit=listing.fetch, after=after)
+        page = listing.page(rows, shown_role, lambda row: [row.id])
+        if after is None:
+            page.items[:0] = [shown_role(each) for each in built_in_roles(access.ctx)]
+        return page
+
+    return kept_page(access, listing, make)
 
 
 @router.post("", operation_id="roles_create", summary="Make a role", status_code=201, response_model=RoleOut)
