@@ -54,3 +54,19 @@ def test_request_and_organization_stand_on_every_line(lines):
         logging.getLogger("library").info("deep inside")
     assert lines()[0]["request_id"] == "r1"
     assert lines()[0]["organization"] == "o1"
+
+
+FORGED = 'x\n{"event": "signed_in", "level": "info"}\r\nmore\u2028\x85\x1b[31m'
+
+
+def test_no_input_makes_a_line_of_the_log(lines):
+    structlog.get_logger("t").info("refused", path=FORGED, nested={"name": [FORGED]}, **{"odd\nkey": 1})
+    logging.getLogger("library").warning("asked for %s", FORGED)
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        structlog.get_logger("t").exception("failed")
+    found = lines()
+    assert [line["event"] for line in found[:1] + found[2:]] == ["refused", "failed"]
+    assert len(found) == 3
+    assert found[0]["path"] == FORGED

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
 
     wrapping_key: SecretStr | None = None
     audit_signing_key: SecretStr | None = None
+    breached_passwords_file: Path | None = None
     spool_dir: Path | None = None
     spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4096 * MIB
     metrics_memory_bytes: Annotated[int, Field(ge=128 * MIB)] = 1024 * MIB

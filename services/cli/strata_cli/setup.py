@@ -17,7 +17,7 @@ OPERATOR = Actor(ActorKind.SYSTEM, None, "operator (command line)")
 
 def run_init(settings: Settings, *, slug: str, name: str, email: str, password: str, as_json: bool) -> None:
     check_new_password(password)
-    if ListedPasswords().knows(password):
+    if ListedPasswords.with_file(settings.breached_passwords_file).knows(password):
         raise InvalidError(
             "this password is among those that are tried first",
             code="weak_password",
