@@ -39,7 +39,7 @@ def build_api(
         cache=stores.cache,
         clock=stores.clock,
         password_hasher=stores.password_hasher,
-        known_passwords=ListedPasswords(),
+        known_passwords=ListedPasswords.with_file(settings.breached_passwords_file),
         passkeys=WebauthnCeremonies(),
         identity_providers=OidcProviders(
             stores.clock, GuardedFetch.trusting(stores.clock, settings.outbound_allow, settings.ca_file)
