@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from strata_api.middleware.security_headers import SecurityHeaders
 from strata_api.middleware.time_limit import TimeLimit
 from strata_api.openapi import install_openapi
 from strata_api.routes import ROUTERS
+from strata_core.observing.shared_reading import SharedReading
 from strata_datamodel.limits import API_BODY_BYTES, BODY_TIMEOUT_S, REQUEST_TIMEOUT_S
 
 _DESCRIPTION: Final = (
@@ -50,6 +52,7 @@ def create_app(
     )
     app.state.deps = deps
     app.state.identities = IdentityCache(deps.clock)
+    app.state.health = SharedReading(partial(run_in_threadpool, deps.health_checks), deps.clock)
     for router in ROUTERS:
         app.include_router(router)
     install_error_handlers(app)

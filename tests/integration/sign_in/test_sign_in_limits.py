@@ -6,6 +6,8 @@ from datetime import timedelta
 import httpx
 
 from fixtures.signing_in import LOGIN, log_in
+from integration.people.people_world import invited, token_for
+from strata_datamodel.limits import INVITATION_LINKS_PER_ADDRESS
 
 
 def visitor_from(api, address):
@@ -95,3 +97,20 @@ def test_a_cross_site_login_counts_for_nobody(api):
         body = {"email": api.acme.owner_email, "password": "guess"}
         api.client.post(LOGIN, json=body, headers={"sec-fetch-site": "cross-site"})
     assert log_in(api.client, api.acme.owner_email).status_code == 200
+
+
+def test_guessing_links_of_invitations_is_stopped_and_good_links_cost_nothing(api):
+    def opened(visitor, path, token):
+        return visitor.post(f"/api/v1/invitations/{path}", json={"token": token}).status_code
+
+    invited(api, api.acme, "ada@new.test")
+    token = token_for(api, "ada@new.test")
+    with visitor_from(api, "127.0.0.2") as flood, visitor_from(api, "127.0.0.3") as other:
+        assert [opened(other, "preview", token) for _ in range(INVITATION_LINKS_PER_ADDRESS + 1)][-1] == 200
+        guesses = [opened(flood, "preview", f"{n:043}") for n in range(INVITATION_LINKS_PER_ADDRESS - 1)]
+        guesses += [opened(flood, path, "0" * 43) for path in ("accept", "accept", "preview")]
+        assert guesses == [404] * INVITATION_LINKS_PER_ADDRESS + [429] * 2
+        assert opened(flood, "preview", token) == 429
+        assert opened(other, "preview", token) == 200
+        api.clock.advance(timedelta(minutes=15, seconds=1))
+        assert opened(flood, "preview", token) == 200

@@ -16,6 +16,7 @@ from strata_datamodel.errors import LimitError
 from strata_datamodel.ids import UserId
 from strata_datamodel.limits import (
     ATTEMPT_WINDOW_MINUTES,
+    INVITATION_LINKS_PER_ADDRESS,
     PASSWORD_RESETS_PER_ACCOUNT,
     PASSWORD_RESETS_PER_ADDRESS,
     SECOND_FACTOR_ATTEMPTS,
@@ -74,6 +75,11 @@ def password_reset_keys(email: str, remote_addr: str | None) -> tuple[AttemptKey
         AttemptKey("password_reset.account", email, PASSWORD_RESETS_PER_ACCOUNT),
         AttemptKey("password_reset.address", site_of(remote_addr), PASSWORD_RESETS_PER_ADDRESS),
     )
+
+
+def invitation_keys(remote_addr: str | None) -> tuple[AttemptKey, ...]:
+    """Of links that are opened without a credential. Those that were good are refunded."""
+    return (AttemptKey("invitation.address", site_of(remote_addr), INVITATION_LINKS_PER_ADDRESS),)
 
 
 def fingerprint(keys: Sequence[AttemptKey]) -> str:

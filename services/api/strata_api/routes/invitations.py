@@ -10,7 +10,7 @@ from strata_api.authentication import authenticated, origin_of
 from strata_api.deps import Access, Caller, Deps, anybody, requires
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
-from strata_api.personal import person_of
+from strata_api.personal import count, person_of, refund
 from strata_api.routes.members import MemberOut
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.access.queries import sign_in_candidate
@@ -23,6 +23,7 @@ from strata_core.members.queries import Member
 from strata_core.organizations.queries import Organization, organization_of
 from strata_core.people.person import Person
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.sign_in.limits import invitation_keys
 from strata_core.sign_in.rules import check_password
 from strata_datamodel.ids import InvitationId, UserId, uuid7
 from strata_datamodel.limits import EMAIL_LENGTH, NAME_LENGTH, PASSWORD_LENGTH_MAX
@@ -142,8 +143,8 @@ def delete_invitation(access: Annotated[Access, requires("members:write")], invi
     summary="What an invitation's link leads to",
     dependencies=[anybody()],
 )
-def preview_invitation(body: LinkToken, deps: Deps) -> PresentedOut:
-    found, organization = _presented(deps, hash_link_token(body.token.get_secret_value()))
+def preview_invitation(body: LinkToken, request: Request, deps: Deps) -> PresentedOut:
+    found, organization = _presented(deps, request, hash_link_token(body.token.get_secret_value()))
     return PresentedOut(
         organization=organization.name,
         organization_slug=organization.slug,
@@ -165,7 +166,7 @@ def preview_invitation(body: LinkToken, deps: Deps) -> PresentedOut:
 def accept_invitation(body: Acceptance, request: Request, deps: Deps) -> Accepted:
     """A new user signs in afterwards, at auth_login."""
     token_hash = hash_link_token(body.token.get_secret_value())
-    found, organization = _presented(deps, token_hash)
+    found, organization = _presented(deps, request, token_hash)
     require_open(found.status)
     if body.password is None:
         member, is_new_user = _as_known(deps, request, found, token_hash), False
@@ -202,9 +203,13 @@ def _as_new(deps: Deps, request: Request, found: Invitation, token_hash: bytes, 
         return join_as_new(person, uow, found, token_hash, name=body.name, password_hash=password_hash)
 
 
-def _presented(deps: Deps, token_hash: bytes) -> tuple[Invitation, Organization]:
+def _presented(deps: Deps, request: Request, token_hash: bytes) -> tuple[Invitation, Organization]:
+    """Raises LimitError (code `too_many_attempts`) for an address that tried many links which led nowhere."""
+    keys = invitation_keys(origin_of(request).remote_addr)
+    count(deps.units, keys)
     with deps.units.credential(token_hash.hex()) as uow:
         found = presented_invitation(uow, token_hash)
+    refund(deps.units, keys)
     with deps.units.organization(found.organization_id) as uow:
         return found, organization_of(uow, str(found.organization_id))
 

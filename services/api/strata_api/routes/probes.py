@@ -1,10 +1,14 @@
 """For orchestrators and Prometheus."""
 
-from fastapi import APIRouter, Response
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from strata_api.deps import Deps, anybody
+from strata_core.observing.shared_reading import SharedReading
+from strata_datamodel.health import StoreHealth
 
 router = APIRouter(tags=["probes"], dependencies=[anybody()])
 
@@ -38,7 +42,9 @@ async def healthz() -> Alive:
     summary="Whether every store answers, with a reason each",
     responses={503: {"model": Readiness, "description": "A store is not ready"}},
 )
-def readyz(deps: Deps, response: Response) -> Readiness:
+async def readyz(request: Request, response: Response) -> Readiness:
+    """As it was a second ago at most: it is open to all, and must not become dear by being asked often."""
+    checked: SharedReading[Sequence[StoreHealth]] = request.app.state.health
     stores = [
         StoreReadiness(
             store=health.store,
@@ -48,7 +54,7 @@ def readyz(deps: Deps, response: Response) -> Readiness:
             version=health.version,
             latency_ms=health.latency_ms,
         )
-        for health in deps.health_checks()
+        for health in await checked.latest()
     ]
     if not all(store.is_ready for store in stores if store.is_required):
         response.status_code = 503

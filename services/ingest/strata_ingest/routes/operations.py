@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from strata_core.observing.shared_reading import SharedReading
 from strata_datamodel.health import StoreHealth
 from strata_ingest.deps import Check
 from strata_ingest.edge import Edge
@@ -20,13 +21,18 @@ def operations_router(edge: Edge) -> APIRouter:
     router = APIRouter()
     deps = edge.deps
 
+    async def check_all() -> list[StoreHealth]:
+        return await asyncio.gather(*(_asked(name, check) for name, check in deps.checks.items()))
+
+    checked = SharedReading(check_all, deps.clock)
+
     @router.get("/healthz")
     async def healthz() -> Response:
         return _json({"status": "ok"})
 
     @router.get("/readyz")
     async def readyz() -> Response:
-        found = await asyncio.gather(*(_asked(name, check) for name, check in deps.checks.items()))
+        found = await checked.latest()
         is_ready = all(health.is_ready for health in found)
         content = {"status": "ready" if is_ready else "not ready", "stores": [asdict(health) for health in found]}
         response = _json(content, 200 if is_ready else 503)
