@@ -6,6 +6,7 @@ pytest_plugins = [
     "fixtures.data_directories",
     "fixtures.embedded",
     "fixtures.fault_proxies",
+    "fixtures.holdings",
     "fixtures.ingest",
     "fixtures.object_store",
     "fixtures.stores",

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import CursorResult, Executable
 
 from strata_core.ports.unit_of_work import Parameters, UnitOfWork
-from strata_datamodel.ids import OrganizationId
+from strata_datamodel.ids import OrganizationId, UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +30,6 @@ class BoundUnit:
 
     def within(self, organization_id: OrganizationId) -> AbstractContextManager[UnitOfWork]:
         return self.unit.within(organization_id)
+
+    def of_person(self, user_id: UserId) -> AbstractContextManager[UnitOfWork]:
+        return self.unit.of_person(user_id)

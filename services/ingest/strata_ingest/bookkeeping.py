@@ -41,6 +41,10 @@ class SeriesRegister:
         while len(self._known) > self._limit:
             self._known.popitem(last=False)
 
+    def forget(self, organization_id: OrganizationId) -> None:
+        for key in [key for key in self._known if key[0] == organization_id]:
+            del self._known[key]
+
 
 class InventoryNotes:
     def __init__(self, units: UnitsOfWork, clock: Clock, missed: Counter) -> None:
@@ -58,6 +62,9 @@ class InventoryNotes:
         except UnavailableError as error:
             self._missed.inc(len(due.touches))
             _log.warning("sightings_missed", count=len(due.touches), error=error.detail)
+
+    def forget(self, organization_id: OrganizationId) -> None:
+        self._throttle.forget(organization_id)
 
     def _tell(self, organization_id: OrganizationId, sightings: Sequence[Sighting]) -> None:
         for start in range(0, len(sightings), _SIGHTINGS_PER_UNIT):

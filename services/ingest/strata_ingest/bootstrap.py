@@ -14,6 +14,8 @@ from strata_ingest.app import create_app
 from strata_ingest.deps import IngestDeps
 from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
+from strata_ingest.tombstones import Tombstones
+from strata_ingest.writer import DEFAULT_BACKOFF
 from strata_ingest.writers import log_writer, metric_writer
 from strata_stores.factory import Stores
 from strata_stores.figures import LimiterFigures, StoreFigures
@@ -47,8 +49,10 @@ class IngestService:
         registry.register(LimiterFigures(stores.rate_limiter))
         instruments = WriterInstruments(registry)
         units, clock, shared = stores.system_units, stores.clock, Shared()
-        metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, units, clock, instruments, shared=shared)
-        logs = log_writer(spools[Signal.LOGS], stores.log_store, units, clock, instruments, shared=shared)
+        self._tombstones = Tombstones(units)
+        common = (units, clock, instruments, DEFAULT_BACKOFF, shared, self._tombstones)
+        metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, *common)
+        logs = log_writer(spools[Signal.LOGS], stores.log_store, *common)
         self._writers = (metrics, logs)
         self._shared = shared
         checks = {
@@ -66,6 +70,7 @@ class IngestService:
             rate_limiter=stores.rate_limiter,
             checks=checks,
             shared=shared,
+            closed=self._tombstones,
             address_requests_per_second=settings.address_requests_per_second,
         )
         self.app: FastAPI = create_app(deps)
@@ -73,12 +78,14 @@ class IngestService:
     def start(self) -> None:
         self._is_stopped = False
         threading.Thread(target=self._shared.series.prepare, name="compile", daemon=True).start()
+        self._tombstones.start()
         for writer in self._writers:
             writer.start()
 
     def stop(self) -> bool:
         """False when a writer would not end: it may still use the stores. What is not written yet stays in the spool,
         and is written by the next process on this directory."""
+        self._tombstones.stop()
         self._is_stopped = self._have_ended(self._stop_s)
         if not self._is_stopped:
             _log.warning("writers_still_busy", waited_s=self._stop_s, waiting_s=self._drain_s)

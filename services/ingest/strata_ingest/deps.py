@@ -13,6 +13,7 @@ from strata_datamodel.health import StoreHealth
 from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND
 from strata_datamodel.spooling import Signal
 from strata_ingest.hand_over import Shared
+from strata_ingest.tombstones import Closed, NoneClosed
 
 Check = Callable[[], StoreHealth]
 
@@ -29,3 +30,4 @@ class IngestDeps:
     checks: Mapping[str, Check] = field(default_factory=dict)
     shared: Shared = field(default_factory=Shared)
     address_requests_per_second: int = ADDRESS_REQUESTS_PER_SECOND
+    closed: Closed = field(default_factory=NoneClosed)

@@ -22,6 +22,7 @@ from strata_ingest.body import InFlight, read_body
 from strata_ingest.callers import Caller, recognise_caller
 from strata_ingest.deps import IngestDeps
 from strata_ingest.instruments import Instruments, SpoolCollector
+from strata_ingest.tombstones import refuse_closed
 from strata_wire.bulk import ParsedBulk
 from strata_wire.decompression import GZIP, IDENTITY, coding_of, decompress
 from strata_wire.line_protocol import ParsedLines
@@ -69,6 +70,7 @@ class Edge:
                 "no credentials were sent", code="credentials_missing", hint="send a key with the scope `ingest`"
             )
         caller = await self._auth.caller(token)
+        refuse_closed(self.deps.closed, caller.organization_id)
         if caller.networks:
             require_inside(address, caller.networks)
         await self._admission.of_buckets(request, caller.request_buckets)

@@ -67,6 +67,9 @@ class WriterInstruments:
         self.lost = Counter(
             "strata_writer_lost", "Records that even the dead letters refused", ["signal"], registry=registry
         )
+        self.dropped = Counter(
+            "strata_writer_dropped", "Records of deleted organizations, not landed", ["signal"], registry=registry
+        )
         self.missed_sightings = Counter(
             "strata_writer_missed_sightings", "Touches of known hosts skipped in an outage", registry=registry
         )

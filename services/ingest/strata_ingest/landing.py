@@ -8,6 +8,7 @@ from uuid import UUID
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import Signal, SpoolRecord
@@ -47,6 +48,10 @@ class Landing(Protocol[B]):
         """Records up to it will not be parsed again."""
         ...
 
+    def forget(self, organization_id: OrganizationId) -> None:
+        """Nothing of it is in the store when this returns, nor remembered here."""
+        ...
+
     def land(self, arrivals: Sequence[Arrival[B]], committed: int) -> Landed:
         """Idempotent; in the store and on the books when it returns. Points of sequences up to `committed` are in the
         store already: for those only the books and the dead letters are brought up to date."""
@@ -76,6 +81,12 @@ class MetricLanding:
 
     def pass_by(self, sequence: int) -> None:
         self._shared.points.pass_by(sequence)
+
+    def forget(self, organization_id: OrganizationId) -> None:
+        self._series.forget(organization_id)
+        self._inventory.forget(organization_id)
+        if self._store.count_points(organization_id):
+            self._store.delete_organization(organization_id)
 
     def land(self, arrivals: Sequence[Arrival[PointBatch]], committed: int) -> Landed:
         written = buried = 0
@@ -141,6 +152,12 @@ class LogLanding:
 
     def pass_by(self, sequence: int) -> None:
         self._handed.pass_by(sequence)
+
+    def forget(self, organization_id: OrganizationId) -> None:
+        self._inventory.forget(organization_id)
+        self._store.refresh()
+        if self._store.count(organization_id):
+            self._store.delete_organization(organization_id)
 
     def land(self, arrivals: Sequence[Arrival[LogBatch]], committed: int) -> Landed:
         written = buried = 0

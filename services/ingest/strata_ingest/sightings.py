@@ -80,6 +80,10 @@ class SightingThrottle:
         while len(self._told_s) > self._limit:
             self._told_s.popitem(last=False)
 
+    def forget(self, organization_id: OrganizationId) -> None:
+        for key in [key for key in self._told_s if key[0] == organization_id]:
+            del self._told_s[key]
+
 
 def _key(organization_id: OrganizationId, sighting: Sighting) -> tuple[object, ...]:
     return organization_id, sighting.host_name, sighting.service_name

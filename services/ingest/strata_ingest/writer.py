@@ -13,12 +13,14 @@ from strata_core.ports.spool import Spool
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.errors import ConflictError, DeadlineError, StrataError, UnavailableError
 from strata_datamodel.health import StoreHealth
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB
 from strata_datamodel.spooling import SpoolRecord
 from strata_ingest.arrivals import Arrival, B
 from strata_ingest.burying import bury_record
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import Landed, Landing
+from strata_ingest.tombstones import Closed, NoneClosed
 
 _WAIT_S: Final = 0.2  # also how long a stop may take while there is nothing to do
 _RECORDS: Final = 1_000
@@ -27,6 +29,7 @@ _ITEMS: Final = 150_000  # beyond this a store gains nothing from a larger batch
 _TRIES: Final = 3
 _LATE_S: Final = 60.0
 _SECOND_NS: Final = 1_000_000_000
+_SWEPT_AGAIN_S: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 
@@ -62,6 +65,7 @@ class SpoolWriter(Generic[B]):
         *,
         backoff: Backoff = DEFAULT_BACKOFF,
         items_per_write: int = _ITEMS,
+        closed: Closed | None = None,
     ) -> None:
         self._spool = spool
         self._landing = landing
@@ -70,6 +74,9 @@ class SpoolWriter(Generic[B]):
         self._instruments = instruments
         self._backoff = backoff
         self._items_per_write = items_per_write
+        self._closed = closed or NoneClosed()
+        self._touched: set[OrganizationId] = set()
+        self._sweep_at_s = 0.0
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._done = spool.acknowledged
@@ -115,6 +122,10 @@ class SpoolWriter(Generic[B]):
                 self._stopping.wait(self._backoff.pause_s(failures))
 
     def _pass(self) -> None:
+        if not self._closed.is_known:
+            self._stopping.wait(_WAIT_S)
+            return
+        self._sweep()
         if not self._spool.wait_for_records(self._done, _WAIT_S):
             return
         records = self._spool.read(self._done, max_records=_RECORDS, max_bytes=_READ_BYTES)
@@ -123,6 +134,21 @@ class SpoolWriter(Generic[B]):
             self._finish(chunk[-1].sequence)
         if records:
             self._finish(records[-1].position.sequence)
+
+    def _sweep(self) -> None:
+        """Of an organization that was closed while its records were on their way, some may be in the store since its
+        deletion looked there: be it from this process, or from one that died before it acknowledged them."""
+        late = self._touched & self._closed.standing
+        if not late or self._clock.monotonic_s() < self._sweep_at_s:
+            return
+        for organization_id in late:
+            try:
+                self._landing.forget(organization_id)
+            except StrataError as error:  # the others' records do not wait for it
+                self._note(error)
+                self._sweep_at_s = self._clock.monotonic_s() + _SWEPT_AGAIN_S
+            else:
+                self._touched.discard(organization_id)
 
     def _finish(self, sequence: int) -> None:
         self._spool.acknowledge(sequence)
@@ -146,6 +172,10 @@ class SpoolWriter(Generic[B]):
             yield chunk
 
     def _parsed(self, record: SpoolRecord) -> Arrival[B] | None:
+        self._touched.add(record.envelope.organization_id)
+        if record.envelope.organization_id in self._closed.standing:
+            self._instruments.dropped.labels(self._landing.signal).inc()
+            return None
         for attempt in range(_TRIES):
             try:
                 return self._landing.parse(record)

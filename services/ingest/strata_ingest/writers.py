@@ -11,6 +11,7 @@ from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
 from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import LogLanding, MetricLanding
+from strata_ingest.tombstones import Closed
 from strata_ingest.writer import DEFAULT_BACKOFF, Backoff, SpoolWriter
 
 
@@ -22,11 +23,12 @@ def metric_writer(
     instruments: WriterInstruments,
     backoff: Backoff = DEFAULT_BACKOFF,
     shared: Shared | None = None,
+    closed: Closed | None = None,
 ) -> SpoolWriter[PointBatch]:
     """`units` are those of the role worker, `shared` is that of the edge."""
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
     landing = MetricLanding(store, units, SeriesRegister(units), notes, shared or Shared())
-    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff)
+    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff, closed=closed)
 
 
 def log_writer(
@@ -37,8 +39,9 @@ def log_writer(
     instruments: WriterInstruments,
     backoff: Backoff = DEFAULT_BACKOFF,
     shared: Shared | None = None,
+    closed: Closed | None = None,
 ) -> SpoolWriter[LogBatch]:
     """`units` are those of the role worker, `shared` is that of the edge."""
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
     landing = LogLanding(store, units, notes, (shared or Shared()).events)
-    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff)
+    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff, closed=closed)

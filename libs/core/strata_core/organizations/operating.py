@@ -8,7 +8,7 @@ from strata_core.audit.commands import record
 from strata_core.context import ActorKind, Context
 from strata_core.organizations.commands import locked_organization
 from strata_core.organizations.queries import Organization, organization_of
-from strata_core.organizations.rules import ACTIVE, DELETING, SUSPENDED
+from strata_core.organizations.rules import ACTIVE, DELETING, PROVISIONING, SUSPENDED
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -53,6 +53,10 @@ def _set_status(ctx: Context, uow: UnitOfWork, status: str, reason: str) -> Orga
     if before.status == DELETING:
         raise ConflictError(
             f"{before.slug} is being deleted", code="organization_deleting", hint="a deletion is not stopped half-way"
+        )
+    if before.status == PROVISIONING:
+        raise ConflictError(
+            f"{before.slug} is being set up", code="organization_provisioning", hint="try again in a moment"
         )
     _update(uow, status=status)
     after = {"status": status, "reason": reason[:NAME_LENGTH]}

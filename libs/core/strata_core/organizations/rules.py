@@ -8,10 +8,16 @@ from uuid import UUID
 from strata_datamodel.errors import DeniedError, InvalidError, Problem
 from strata_datamodel.limits import NAME_LENGTH, SLUG_LENGTH
 
+PROVISIONING: Final = "provisioning"
 ACTIVE: Final = "active"
 SUSPENDED: Final = "suspended"
 DELETING: Final = "deleting"
 _CLOSED: Final = {
+    PROVISIONING: (
+        "organization_provisioning",
+        "the organization is being set up",
+        "try again in a moment",
+    ),
     SUSPENDED: (
         "organization_suspended",
         "the organization is suspended: nobody can read or send until it is resumed",
@@ -69,7 +75,7 @@ def as_id(slug_or_id: str) -> UUID | None:
 
 
 def require_active(status: str) -> None:
-    """Raises DeniedError (codes `organization_suspended`, `organization_deleting`). For people, programs and agents
+    """Raises DeniedError (codes `organization_` and the status). For people, programs and agents
     alike; what they sent before is kept."""
     if status != ACTIVE:
         code, detail, hint = _CLOSED[status]
@@ -81,4 +87,4 @@ def require_somewhere_to_go(statuses: Iterable[str]) -> None:
     belongs to none may sign in, to accept an invitation."""
     known = sorted(statuses)
     if known and ACTIVE not in known:
-        require_active(SUSPENDED if SUSPENDED in known else DELETING)
+        require_active(next(status for status in (PROVISIONING, SUSPENDED, DELETING) if status in known))

@@ -46,6 +46,11 @@ class UnitOfWork(Protocol):
         their organizations have to know of. After an error in it the transaction can only be rolled back."""
         ...
 
+    def of_person(self, user_id: UserId) -> AbstractContextManager["UnitOfWork"]:
+        """The same transaction, seeing what belongs to this person too while the block lasts: for what becomes of their
+        account in their organization. After an error in it the transaction can only be rolled back."""
+        ...
+
 
 class UnitsOfWork(ListReader, Protocol):
     """Opens units. Leaving the block commits, an exception rolls back and is raised on. Only edges call this."""

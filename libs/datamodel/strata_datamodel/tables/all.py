@@ -3,6 +3,7 @@
 from strata_datamodel.tables.access import api_keys, service_accounts
 from strata_datamodel.tables.alerting import alert_rules, alert_states, alerts
 from strata_datamodel.tables.audit import audit_log
+from strata_datamodel.tables.erasing import erasures, receipts, tombstones
 from strata_datamodel.tables.identity import external_identities, identity_providers
 from strata_datamodel.tables.inventory import hosts, service_dependencies, services
 from strata_datamodel.tables.ledger import schema_ledger
@@ -38,6 +39,7 @@ __all__ = [
     "data_keys",
     "dead_letters",
     "email_changes",
+    "erasures",
     "external_identities",
     "hosts",
     "idempotency",
@@ -54,6 +56,7 @@ __all__ = [
     "outbox",
     "passkeys",
     "quotas",
+    "receipts",
     "recovery_codes",
     "role_assignments",
     "roles",
@@ -70,6 +73,7 @@ __all__ = [
     "sign_in_tickets",
     "team_members",
     "teams",
+    "tombstones",
     "totp_secrets",
     "users",
     "webhooks",

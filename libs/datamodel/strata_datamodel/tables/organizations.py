@@ -21,7 +21,7 @@ organizations = Table(
     c.stamped("updated_at"),
     PrimaryKeyConstraint("id"),
     UniqueConstraint("slug"),
-    c.one_of("status", ("active", "suspended", "deleting")),
+    c.one_of("status", ("provisioning", "active", "suspended", "deleting")),
 )
 
 memberships = Table(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -25,7 +25,9 @@ _log = structlog.get_logger("strata.postgres")
 _BIND: Final = "SELECT transaction_timestamp(), " + ", ".join(
     f"set_config('app.{name}', %({name})s, true)" for name in SETTINGS
 )
-_BIND_ORGANIZATION: Final = "SELECT set_config('app.organization_id', %(organization_id)s, true)"
+_BIND_ANEW: Final = (
+    "SELECT set_config('app.organization_id', %(organization_id)s, true), set_config('app.user_id', %(user_id)s, true)"
+)
 
 
 class _Unit:
@@ -50,17 +52,23 @@ class _Unit:
     def after_commit(self, action: Callable[[], None]) -> None:
         self.actions.append(action)
 
-    @contextmanager
-    def within(self, organization_id: OrganizationId) -> Iterator[UnitOfWork]:
-        inner = _Unit(self._connection, replace(self._scope, organization_id=organization_id), self._now)
-        inner.actions = self.actions
-        self._bind(organization_id)
-        yield inner
-        self._bind(self._scope.organization_id)
+    def within(self, organization_id: OrganizationId) -> AbstractContextManager[UnitOfWork]:
+        return self._seeing(replace(self._scope, organization_id=organization_id))
 
-    def _bind(self, organization_id: OrganizationId | None) -> None:
-        bound = {"organization_id": str(organization_id or "")}
-        mapped(lambda: self._connection.exec_driver_sql(_BIND_ORGANIZATION, bound))
+    def of_person(self, user_id: UserId) -> AbstractContextManager[UnitOfWork]:
+        return self._seeing(replace(self._scope, user_id=user_id))
+
+    @contextmanager
+    def _seeing(self, scope: Scope) -> Iterator[UnitOfWork]:
+        inner = _Unit(self._connection, scope, self._now)
+        inner.actions = self.actions
+        self._bind(scope)
+        yield inner
+        self._bind(self._scope)
+
+    def _bind(self, scope: Scope) -> None:
+        bound = scope.settings(timedelta(0))
+        mapped(lambda: self._connection.exec_driver_sql(_BIND_ANEW, bound))
 
 
 class _Transactions:

@@ -1,0 +1,76 @@
+"""What the stores hold of an organization: counted, and deleted. Each is an effect of a saga's step, and may happen any
+number of times."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from strata_core.ports.archive import Archive
+from strata_core.sagas.definitions import Json, NotYetError
+from strata_core.sagas.tools import SagaTools
+from strata_datamodel.ids import OrganizationId
+
+_AGAIN: Final = timedelta(seconds=2)
+
+
+def intent_of(organization_id: OrganizationId) -> dict[str, Json]:
+    return {"organization_id": str(organization_id)}
+
+
+def organization_in(intent: Mapping[str, Json]) -> OrganizationId:
+    return OrganizationId(UUID(intent["organization_id"]))
+
+
+def count_holdings(tools: SagaTools, intent: Json) -> Json:
+    """By store. A cache cannot be asked without emptying it: its keys are counted as they go."""
+    organization_id = organization_in(intent)
+    tools.log_store.refresh()
+    return {
+        "logs": tools.log_store.count(organization_id),
+        "metrics": tools.metric_store.count_points(organization_id),
+        "archive": len(tools.archive.listing(organization_id)),
+    }
+
+
+def delete_logs(tools: SagaTools, intent: Json) -> Json:
+    tools.log_store.refresh()
+    tools.log_store.delete_organization(organization_in(intent))
+    return None
+
+
+def delete_metrics(tools: SagaTools, intent: Json) -> Json:
+    tools.metric_store.delete_organization(organization_in(intent))
+    return None
+
+
+def empty_cache(tools: SagaTools, intent: Json) -> Json:
+    return {"cache": tools.cache.forget(organization_in(intent))}
+
+
+def empty_archive(tools: SagaTools, intent: Json) -> Json:
+    _empty(tools.archive, organization_in(intent))
+    return None
+
+
+def count_residue(tools: SagaTools, intent: Json) -> Json:
+    """Zero of everything, or it is not over yet: what was on its way when the tombstone was put up is deleted too."""
+    organization_id = organization_in(intent)
+    left = count_holdings(tools, intent) | {"cache": tools.cache.forget(organization_id)}
+    if not any(left.values()):
+        return left
+    sweep(tools, organization_id)
+    held = ", ".join(f"{count} in {store}" for store, count in left.items() if count)
+    raise NotYetError(f"deleted what came late: {held}", _AGAIN)
+
+
+def sweep(tools: SagaTools, organization_id: OrganizationId) -> None:
+    tools.log_store.delete_organization(organization_id)
+    tools.metric_store.delete_organization(organization_id)
+    tools.cache.forget(organization_id)
+    _empty(tools.archive, organization_id)
+
+
+def _empty(archive: Archive, organization_id: OrganizationId) -> None:
+    for found in archive.listing(organization_id):
+        archive.delete(organization_id, found.key)

@@ -1,0 +1,56 @@
+"""Tombstones: an organization that has one is closed for good, in every process, and nothing of it comes back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+
+from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.ids import OrganizationId, SagaId
+from strata_datamodel.tables.erasing import tombstones
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """`deleted_at` is None while its deletion is under way."""
+
+    organization_id: OrganizationId
+    slug: str
+    stood_at: datetime
+    deleted_at: datetime | None
+
+
+def put_up(uow: UnitOfWork, slug: str, saga_id: SagaId) -> None:
+    uow.execute(
+        insert(tombstones),
+        {"organization_id": uow.organization_id, "slug": slug, "stood_at": uow.now(), "saga_id": saga_id},
+    )
+
+
+def note_deleted(uow: UnitOfWork) -> None:
+    here = tombstones.c.organization_id == uow.organization_id
+    uow.execute(update(tombstones).where(here).values(deleted_at=uow.now()))
+
+
+def tombstone(uow: UnitOfWork) -> Tombstone | None:
+    """Of the unit's organization."""
+    row = uow.execute(select(tombstones).where(tombstones.c.organization_id == uow.organization_id)).one_or_none()
+    return None if row is None else _tombstone_from(row)
+
+
+def tombstones_since(uow: UnitOfWork, since: datetime | None) -> Sequence[Tombstone]:
+    """In a system-wide unit: those that stood at that instant or later, all for None; oldest first."""
+    wanted = select(tombstones).order_by(tombstones.c.stood_at)
+    if since is not None:
+        wanted = wanted.where(tombstones.c.stood_at >= since)
+    return [_tombstone_from(row) for row in uow.execute(wanted)]
+
+
+def _tombstone_from(row: object) -> Tombstone:
+    return Tombstone(
+        OrganizationId(row.organization_id),  # type: ignore[attr-defined]
+        row.slug,  # type: ignore[attr-defined]
+        row.stood_at,  # type: ignore[attr-defined]
+        row.deleted_at,  # type: ignore[attr-defined]
+    )
