@@ -22,8 +22,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from strata_core.logs.retention import LOGS_KEPT_DAYS
 from strata_datamodel.errors import InvalidError, Problem
-from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND, MIB
+from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND, LOG_PAST_DAYS, MIB
 from strata_stores.channels.smtp_url import smtp_server
 from strata_stores.embedded.directory import default_data_dir
 
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     logs_url: SecretStr = SecretStr(EMBEDDED)
     logs_api_key: SecretStr | None = None
     logs_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = "logs"
+    logs_kept_days: Annotated[int, Field(gt=LOG_PAST_DAYS, le=3650)] = LOGS_KEPT_DAYS
     archive_url: SecretStr = SecretStr(EMBEDDED)
 
     smtp_url: SecretStr | None = None
