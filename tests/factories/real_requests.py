@@ -3,20 +3,25 @@ document where that is enough: a list, or an operation on a kind of thing that i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
 from sqlalchemy import insert, update
 
 from fixtures.api import ApiWorld, Tenant
+from strata_core.context import Actor, ActorKind, Context
 from strata_core.dead_letters.commands import keep
 from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
+from strata_core.sagas.definitions import LocalStep, SagaDefinition, nothing_to_undo
+from strata_core.sagas.starting import start_saga
 from strata_datamodel.tables.alerting import alerts
 from strata_datamodel.tables.notifying import notifications
 from strata_datamodel.tables.organizations import memberships
 from strata_datamodel.tables.outbox import outbox
+from strata_datamodel.tables.sagas import sagas
 
 Body = Mapping[str, object]
 CONDITION = {"measurement": "system_metrics", "field": "value", "threshold": 90}
@@ -86,6 +91,17 @@ class Things:
             )
         return str(event_id)
 
+    def saga(self) -> str:
+        """Waiting after a failure: everything may be asked of it."""
+        definition = SagaDefinition(
+            "tried", 1, (LocalStep("only", nothing_to_undo, nothing_to_undo),), None, timedelta(hours=1)
+        )
+        ctx = Context(self.tenant.organization_id, Actor(ActorKind.SYSTEM, None, "test"), frozenset(), "test")
+        with self.tenant.system_units.organization(self.tenant.organization_id) as uow:
+            saga_id = start_saga(ctx, uow, definition, {})
+            uow.execute(update(sagas).where(sagas.c.id == saga_id).values(failures=1))
+        return str(saga_id)
+
     def user(self) -> str:
         email = self.tenant.member("developer", self.world.hasher)
         return str(self.world.database.rows("SELECT id FROM users WHERE email = %s", email)[0]["id"])
@@ -139,6 +155,7 @@ MAKERS: dict[str, Callable[[Things], str]] = {
     "member_id": Things.membership,
     "role_id": lambda the: the.post("roles", {"name": named()}),
     "rule_id": lambda the: the.post("alert-rules", BODIES["alert_rules_create"](the)),
+    "saga_id": Things.saga,
     "service_id": lambda the: the.post("services", {"name": named()}),
     "team_id": lambda the: the.post("teams", {"name": named()}),
     "user_id": Things.team_member,
@@ -229,6 +246,7 @@ LISTED: dict[str, Callable[[Things], object]] = {
     "parked_events_list": MAKERS["event_id"],
     "role_assignments_list": MAKERS["assignment_id"],
     "roles_list": MAKERS["role_id"],
+    "sagas_list": MAKERS["saga_id"],
     "service_accounts_list": MAKERS["account_id"],
     "services_list": MAKERS["service_id"],
     "team_members_list": Things.team_member,

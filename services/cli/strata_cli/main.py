@@ -13,6 +13,7 @@ import typer
 from strata_cli.commands.members import app as member_commands
 from strata_cli.commands.options import DataDir, Json, Org
 from strata_cli.commands.roles import app as role_commands
+from strata_cli.commands.sagas import app as saga_commands
 from strata_cli.commands.service_accounts import app as account_commands
 from strata_cli.commands.teams import app as team_commands
 from strata_cli.rendering import fail
@@ -42,7 +43,7 @@ org_commands = typer.Typer(name="orgs", help="All organizations, for an operator
 app.add_typer(org_commands)
 import_commands = typer.Typer(name="import", help="Take over what older systems hold.", no_args_is_help=True)
 app.add_typer(import_commands)
-for group in (member_commands, role_commands, team_commands, account_commands):
+for group in (member_commands, role_commands, team_commands, account_commands, saga_commands):
     app.add_typer(group)
 
 WORKER_PROBE_PORT: Final = 8402

@@ -29,6 +29,8 @@ ABANDONED_BEFORE_PARKING: Final = 5
 HANDLER_LIMIT_S: Final = 30.0
 """Less than the lease: what is interrupted is still ours to put off."""
 MAX_DELAY: Final = timedelta(minutes=10)
+NO_BELLS: Final[Mapping[str, Callable[[], None]]] = {}
+"""By the kind of event, whom to tell once it is finished. Whoever is told finds by themselves what there is to do."""
 
 
 class Answerer:
@@ -44,6 +46,7 @@ class Answerer:
         *,
         handlers: Mapping[str, Handler] = HANDLERS,
         handler_limit_s: float = HANDLER_LIMIT_S,
+        bells: Mapping[str, Callable[[], None]] = NO_BELLS,
     ) -> None:
         self._units = units
         self._sender = sender
@@ -51,6 +54,7 @@ class Answerer:
         self._worker = worker
         self._handlers = handlers
         self._handler_limit_s = handler_limit_s
+        self._bells = bells
         self._events = Counter("strata_outbox_events", "Events taken up, by outcome.", ["outcome"], registry=registry)
 
     def answer(self, outbox_id: OutboxId) -> bool:
@@ -92,6 +96,8 @@ class Answerer:
         self._events.labels("done").inc()
         if handler is not None:
             self._sender.send_event(item.outbox_id)
+        if (ring := self._bells.get(item.event.kind)) is not None:
+            ring()
 
     def _end_what_is_cached(self, item: ClaimedEvent) -> None:
         """The change is committed, since its event is seen. Before the event is finished: whoever dies in between

@@ -66,6 +66,10 @@ class Watch(Protocol):
         """`outcome` is done, undone, failed, waits or unknown."""
         ...
 
+    def is_draining(self) -> bool:
+        """Then no further step is begun."""
+        ...
+
 
 class NoWatch:
     def began(self, saga: SagaRecord, timeout: timedelta) -> None:
@@ -73,6 +77,9 @@ class NoWatch:
 
     def came_to(self, saga: SagaRecord, step: str, outcome: str) -> None:
         """Nobody counts."""
+
+    def is_draining(self) -> bool:
+        return False
 
 
 class SagaDriver:
@@ -106,8 +113,10 @@ class SagaDriver:
         definition = self._definitions.get((claimed.kind, claimed.definition_version))
         saga: SagaRecord | None = claimed
         try:
-            while saga is not None:
+            while saga is not None and not self._watch.is_draining():
                 saga = self._make(saga, definition, next_move(saga, definition))
+            if saga is not None:
+                self._let_go(saga)
         except LeaseLostError:
             log.info("saga_lease_lost", saga=str(claimed.id), kind=claimed.kind, epoch=claimed.epoch)
 

@@ -60,6 +60,7 @@ class SagaRunner:
         self._held: dict[tuple[SagaId, int], _Held] = {}
         self._changed = threading.Condition()
         self._after: OrganizationId = FIRST_ORGANIZATION
+        self._is_draining = False
         self._steps = Counter(
             "strata_saga_steps", "Steps of sagas, by what came of them.", ["kind", "step", "outcome"], registry=registry
         )
@@ -103,8 +104,13 @@ class SagaRunner:
         with self._units.system() as uow:
             return recall_known(uow, list(self._catalogue))
 
+    def is_draining(self) -> bool:
+        return self._is_draining
+
     def close(self) -> None:
-        """Waits for sagas under way; those that hang are found again by whoever runs next."""
+        """Waits for the steps under way. Their sagas are let go, and go on elsewhere; those that hang are found when
+        their leases are over."""
+        self._is_draining = True
         self._lanes.close(_CLOSE_S)
 
     def began(self, saga: SagaRecord, timeout: timedelta) -> None:

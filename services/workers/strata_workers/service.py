@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from rq import Queue
 
 from strata_core.idempotency.commands import purge_expired
+from strata_core.logs.retention import LOGS_KEPT_DAYS
 from strata_core.mail.links import LinkKey
 from strata_core.mail.sending import purge_mails
 from strata_core.notifying.commands import purge_finished
@@ -21,12 +22,19 @@ from strata_core.ports.archive import Archive
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.doorbell import Doorbell
+from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.sagas.claiming import purge_ended
+from strata_core.sagas.definitions import SagaDefinition
+from strata_core.sagas.events import DOORBELL_KINDS
+from strata_core.sagas.fault_points import NO_FAULTS, FaultPoints
+from strata_core.sagas.queries import SagaFigures, saga_figures
+from strata_core.sagas.tools import SagaTools
 from strata_core.sign_in.pruning import prune_sign_in
 from strata_datamodel.errors import UnavailableError
 from strata_datamodel.health import StoreHealth
@@ -34,16 +42,21 @@ from strata_workers.evaluator import Evaluator
 from strata_workers.handlers import HANDLERS, Handler
 from strata_workers.heartbeat import Heartbeat, loop_health
 from strata_workers.leading import Led
+from strata_workers.log_pruner import LogPruner
 from strata_workers.loops import Loop, LoopStatus
 from strata_workers.postman import Postman
 from strata_workers.read_pruner import ReadPruner
 from strata_workers.relay import Answerer, Relay
 from strata_workers.rq_worker import DoorbellWorker
+from strata_workers.saga_definitions import SAGAS
+from strata_workers.saga_figures import NO_SAGAS, saga_figures_of
+from strata_workers.saga_runner import RENEWAL_PAUSE_S, SagaRunner
 from strata_workers.sealer import Anchorer, Sealer
 from strata_workers.sender import Sender
 
 OUTBOX_KEPT: Final = timedelta(days=7)
 """Longer than the last attempt of any notification, which reads its event."""
+SAGAS_KEPT: Final = timedelta(days=90)
 PURGED_PER_PASS: Final = 1_000
 DRAIN_S: Final = 30.0
 """How long a stop waits for the steps under way, all together."""
@@ -55,6 +68,7 @@ _PURGE_PAUSE_S: Final = 600.0
 class WorkerDeps:
     units: SystemUnitsOfWork
     metric_store: MetricStore
+    log_store: LogStore
     cache: Cache
     doorbell: Doorbell
     notifier: Notifier
@@ -70,9 +84,12 @@ class WorkerDeps:
     """The API's: links in mails are made anew with it."""
     public_url: str
     """What links in mails begin with."""
+    logs_kept_days: int = LOGS_KEPT_DAYS
     name: str = "worker"
     """Of this process alone: it is the name that leases and heartbeats stand in."""
     handlers: Mapping[str, Handler] = field(default_factory=lambda: HANDLERS)
+    sagas: Sequence[SagaDefinition] = SAGAS
+    fault_points: FaultPoints = NO_FAULTS
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
 
@@ -82,8 +99,25 @@ class Worker:
         self._sender = Sender(deps.units, deps.notifier, deps.secret_box, deps.registry)
         self._postman = Postman(deps.units, deps.mailer, deps.link_key, deps.public_url, deps.registry)
         self._answerer = Answerer(
-            deps.units, self._sender, deps.cache, deps.name, deps.registry, handlers=deps.handlers
+            deps.units,
+            self._sender,
+            deps.cache,
+            deps.name,
+            deps.registry,
+            handlers=deps.handlers,
+            bells=dict.fromkeys(DOORBELL_KINDS, self._wake_sagas),
         )
+        self._sagas = SagaRunner(
+            deps.units,
+            deps.sagas,
+            _tools(deps),
+            deps.clock,
+            deps.registry,
+            name=deps.name,
+            faults=deps.fault_points,
+        )
+        self._saga_loop = Loop("sagas", self._sagas.step, deps.clock, pause_s=0.5)
+        self._saga_figures = NO_SAGAS
         self._evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
@@ -105,6 +139,8 @@ class Worker:
             Loop("evaluator", self._evaluator.step, clock, pause_s=0.5),
             Loop("sender", self._sender.step, clock, pause_s=1.0),
             Loop("postman", self._postman.step, clock, pause_s=1.0),
+            self._saga_loop,
+            Loop("saga-leases", self._sagas.keep, clock, pause_s=RENEWAL_PAUSE_S),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("heartbeat", self._heartbeat.step, clock, pause_s=HEARTBEAT_PAUSE_S),
         ]
@@ -114,11 +150,15 @@ class Worker:
         deps = self._deps
         sealer = Sealer(deps.units)
         anchorer = Anchorer(deps.units, deps.archive, deps.anchor_signer)
+        log_pruner = LogPruner(deps.log_store, deps.clock, deps.logs_kept_days)
         return [
+            self._led("saga-recall", self._sagas.recall, pause_s=30.0),
+            self._purge("saga-purge", lambda uow: purge_ended(uow, older_than=SAGAS_KEPT, limit=PURGED_PER_PASS)),
             self._led("rule-recall", self._evaluator.recall, pause_s=30.0),
             self._led("audit-sealer", sealer.step, pause_s=1.0),
             self._led("audit-anchorer", anchorer.step, pause_s=2.0),
             self._led("access-log-pruner", ReadPruner(deps.units).step, pause_s=_PURGE_PAUSE_S),
+            self._led("log-pruner", log_pruner.step, pause_s=_PURGE_PAUSE_S),
             self._purge("outbox-purge", lambda uow: purge_done(uow, older_than=OUTBOX_KEPT, limit=PURGED_PER_PASS)),
             self._purge("notification-purge", lambda uow: purge_finished(uow, limit=PURGED_PER_PASS)),
             self._purge("idempotency-purge", lambda uow: purge_expired(uow, limit=PURGED_PER_PASS)),
@@ -156,6 +196,7 @@ class Worker:
             self._doorbell_worker.ask_to_stop()
         for loop in self._loops:
             loop.stop(max(0.0, deadline_s - self._deps.clock.monotonic_s()))
+        self._sagas.close()
         self._evaluator.close()
         self._sender.close()
         self._postman.close()
@@ -177,6 +218,10 @@ class Worker:
         return self._backlog
 
     @property
+    def newest_saga_figures(self) -> SagaFigures:
+        return self._saga_figures
+
+    @property
     def clock(self) -> Clock:
         return self._deps.clock
 
@@ -186,7 +231,11 @@ class Worker:
     def _look_at_backlog(self) -> int:
         with self._deps.units.system() as uow:
             self._backlog = backlog(uow)
+            self._saga_figures = saga_figures(uow)
         return 0
+
+    def _wake_sagas(self) -> None:
+        self._saga_loop.wake()
 
     def _listen(self) -> int:
         """Returns when the connection is lost or the worker is asked to stop; the loop then comes back."""
@@ -199,6 +248,20 @@ class Worker:
         finally:
             queue.connection.close()
         return 0
+
+
+def _tools(deps: WorkerDeps) -> SagaTools:
+    return SagaTools(
+        metric_store=deps.metric_store,
+        log_store=deps.log_store,
+        cache=deps.cache,
+        archive=deps.archive,
+        notifier=deps.notifier,
+        mailer=deps.mailer,
+        secret_box=deps.secret_box,
+        signer=deps.anchor_signer,
+        clock=deps.clock,
+    )
 
 
 class _WorkerFigures:
@@ -224,4 +287,5 @@ class _WorkerFigures:
         beats = CounterMetricFamily("strata_loop_failures", "Failed steps since start, by loop.", labels=["loop"])
         for status in self._worker.statuses():
             beats.add_metric([status.name], status.failures)
-        return [*figures, beats]
+        sagas = saga_figures_of(self._worker.newest_saga_figures, now)
+        return [*figures, beats, *sagas]

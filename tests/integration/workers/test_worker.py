@@ -28,6 +28,7 @@ from strata_stores.redis.doorbell import RqDoorbell
 from strata_stores.secrets.box import AesGcmSecretBox
 from strata_stores.secrets.keyring import WrappingKey, WrappingKeyring
 from strata_stores.secrets.signing import Ed25519AnchorSigner
+from strata_stores.tantivy.log_store import TantivyLogStore
 from strata_workers.service import OUTBOX_KEPT, Worker, WorkerDeps
 from waiting import eventually
 
@@ -39,11 +40,14 @@ def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[W
     bell = RqDoorbell(embedded_valkey.url(), shifted_clock, ring_key=RING_KEY, queue_name=f"q-{uuid4().hex}")
     store = DuckDbMetricStore(tmp_path / "metrics", shifted_clock)
     store.prepare()
+    log_store = TantivyLogStore(tmp_path / "logs", shifted_clock)
+    log_store.prepare()
     box = AesGcmSecretBox(MemoryDataKeys(), WrappingKeyring([WrappingKey(b"w" * 32)]), shifted_clock)
     (tmp_path / "archive").mkdir()
     deps = WorkerDeps(
         units=system_units,
         metric_store=store,
+        log_store=log_store,
         cache=NullCache(),
         doorbell=bell,
         notifier=NullNotifier(),
@@ -62,6 +66,7 @@ def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[W
     worker.stop()
     bell.close()
     store.close()
+    log_store.close()
 
 
 @pytest.fixture

@@ -139,6 +139,13 @@ def recall_known(uow: UnitOfWork, known: Sequence[tuple[str, int]], *, limit: in
     return uow.execute(again, {"known": list(known)}).rowcount if known else 0
 
 
+def purge_ended(uow: UnitOfWork, *, older_than: timedelta, limit: int) -> int:
+    """Deletes sagas that ended long ago in bounded bites; returns how many."""
+    key = tuple_(sagas.c.organization_id, sagas.c.id)
+    old = select(sagas.c.organization_id, sagas.c.id).where(sagas.c.ended_at < uow.now() - older_than).limit(limit)
+    return uow.execute(sagas.delete().where(key.in_(old))).rowcount
+
+
 def _steps_of(uow: UnitOfWork, keys: Sequence[tuple[UUID, UUID]]) -> Mapping[UUID, list[StepRecord]]:
     found: dict[UUID, list[StepRecord]] = defaultdict(list)
     if not keys:

@@ -77,9 +77,9 @@ class SagaDetail:
 
 @dataclass(frozen=True, slots=True)
 class SagaFigures:
-    """`living` counts those that have not ended, by state and kind."""
+    """`living` counts those that have not ended, by state."""
 
-    living: Mapping[tuple[str, str], int]
+    living: Mapping[str, int]
     stuck: int
     oldest_due_at: datetime | None
 
@@ -140,16 +140,15 @@ def saga_figures(uow: UnitOfWork) -> SagaFigures:
     living = uow.execute(
         select(
             sagas.c.state,
-            sagas.c.kind,
             func.count().label("sagas"),
             func.count(sagas.c.stuck_since).label("stuck"),
             func.min(sagas.c.due_at).filter(sagas.c.due_at <= uow.now()).label("oldest"),
         )
         .where(sagas.c.ended_at.is_(None))
-        .group_by(sagas.c.state, sagas.c.kind)
+        .group_by(sagas.c.state)
     ).all()
     return SagaFigures(
-        {(row.state, row.kind): row.sagas for row in living},
+        {row.state: row.sagas for row in living},
         sum(row.stuck for row in living),
         min((row.oldest for row in living if row.oldest is not None), default=None),
     )

@@ -1,0 +1,7 @@
+"""The sagas that workers of this release can run. An old version stays until no saga of it is left."""
+
+from typing import Final
+
+from strata_core.sagas.definitions import SagaDefinition
+
+SAGAS: Final[tuple[SagaDefinition, ...]] = ()
