@@ -300,7 +300,9 @@ def test_an_invalidation_that_met_a_dead_server_is_made_up_for(
     proxy.set(Refuse())
     far_cache.invalidate(organization, "dashboards")
     proxy.heal()
-    eventually(lambda: body_of(far_cache, organization, "profiles", "any") is None and not far_cache.generations.has_unsent)
+    eventually(
+        lambda: body_of(far_cache, organization, "profiles", "any") is None and not far_cache.generations.has_unsent
+    )
     assert body_of(redis_cache, organization, "dashboards", "one") is None
 
 

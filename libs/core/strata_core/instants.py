@@ -1,7 +1,7 @@
 """Instants and durations as people and programs write them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from strata_datamodel.errors import InvalidError, Problem
@@ -59,6 +59,11 @@ def rfc3339(instant: int) -> str:
     digits = f"{fraction:09d}"
     shown = digits[:3] + digits[3:].rstrip("0")
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{shown}Z"
+
+
+def shown_instant(value: datetime) -> str:
+    """As everything of ours shows one: in answers, events, exports and at the command line."""
+    return rfc3339((value - _EPOCH) // timedelta(microseconds=1) * 1_000)
 
 
 def _duration(text: str) -> int | None:

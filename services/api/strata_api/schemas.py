@@ -1,21 +1,18 @@
 """Forms that many routes share."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
+from strata_core.instants import shown_instant
 from strata_datamodel.limits import METADATA_BYTES
 
 T = TypeVar("T")
 
 
-def _rfc3339(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-Instant = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str, when_used="json")]
+Instant = Annotated[datetime, PlainSerializer(shown_instant, return_type=str, when_used="json")]
 """RFC 3339, UTC, with Z."""
 
 

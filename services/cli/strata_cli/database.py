@@ -2,6 +2,7 @@
 
 from strata_cli.administration import relational_urls
 from strata_cli.rendering import out, print_json, print_table
+from strata_core.instants import shown_instant
 from strata_datamodel.errors import ConflictError
 from strata_stores.postgres.migrating import SchemaStatus, downgrade, status, upgrade
 from strata_stores.settings import Settings
@@ -35,7 +36,7 @@ def run_downgrade(settings: Settings, target: str, *, is_sure: bool, as_json: bo
 def _show(schema: SchemaStatus, *, as_json: bool) -> None:
     if as_json:
         ledger = [
-            {"version": entry.version, "description": entry.description, "applied_at": entry.applied_at.isoformat()}
+            {"version": entry.version, "description": entry.description, "applied_at": shown_instant(entry.applied_at)}
             for entry in schema.ledger
         ]
         print_json({"current": schema.current, "head": schema.head, "pending": list(schema.pending), "ledger": ledger})

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from strata_core.instants import shown_instant
+
 STEP_S: Final = 10
 INCIDENT_EVERY_S: Final = 5_400
 INCIDENT_LASTS_S: Final = 480
@@ -109,7 +111,7 @@ def log_documents(second: int) -> Iterator[str]:
         level, text = noise.choice(_TROUBLED if machine is trouble else _CALM)
         at = datetime.fromtimestamp(second, UTC).replace(microsecond=noise.randrange(1_000_000))
         document = {
-            "@timestamp": at.isoformat().replace("+00:00", "Z"),
+            "@timestamp": shown_instant(at),
             "level": level,
             "message": text.format(ms=noise.randrange(20, 4_000), n=noise.randrange(1, 500)),
             "host": machine.name,

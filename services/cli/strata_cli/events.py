@@ -5,6 +5,7 @@ from uuid import UUID
 
 from strata_cli.operating import as_operator
 from strata_cli.rendering import out, print_json, print_table
+from strata_core.instants import shown_instant
 from strata_core.parked_events.commands import retry_event
 from strata_core.parked_events.queries import ParkedEvent, parked_events
 from strata_datamodel.ids import OutboxId
@@ -38,5 +39,5 @@ def _document(event: ParkedEvent) -> dict[str, object]:
         **asdict(event),
         "id": str(event.id),
         "entity_id": str(event.entity_id),
-        "created_at": event.created_at.isoformat(),
+        "created_at": shown_instant(event.created_at),
     }

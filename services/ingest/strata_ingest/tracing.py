@@ -1,19 +1,13 @@
 """Each request gets an id, is measured and counted."""
 
-import re
-import secrets
-from typing import Final
-
 import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from strata_core.observing.request_ids import request_id
 from strata_core.ports.clock import Clock
 from strata_ingest.failures import protocol_of
 from strata_ingest.instruments import Instruments
-
-_HEADER: Final = b"x-request-id"
-_REQUEST_ID: Final = re.compile(rb"[0-9A-Za-z._-]{1,64}")
 
 
 class RequestTracing:
@@ -28,25 +22,18 @@ class RequestTracing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        identity = request_id(scope["headers"])
         protocol = protocol_of(scope["path"])
         started_s = self._clock.monotonic_s()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
+                headers["X-Request-Id"] = identity
                 headers["X-Content-Type-Options"] = "nosniff"
                 self._instruments.requests.labels(protocol, str(message["status"])).inc()
                 self._instruments.seconds.labels(protocol).observe(self._clock.monotonic_s() - started_s)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=identity):
             await self._app(scope, receive, send_with_id)
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == _HEADER and _REQUEST_ID.fullmatch(value):
-            return str(value.decode())
-    return secrets.token_hex(12)

@@ -280,7 +280,7 @@ def test_a_wrong_method_is_told_in_the_protocols_form(shared_ingest):
 
 def test_every_answer_carries_a_request_id(shared_ingest):
     assert shared_ingest.client.get("/ping").headers["x-request-id"]
-    sent = shared_ingest.client.get("/ping", headers={"x-request-id": "mine-1"})
-    assert sent.headers["x-request-id"] == "mine-1"
+    sent = shared_ingest.client.get("/ping", headers={"x-request-id": "mine-0001"})
+    assert sent.headers["x-request-id"] == "mine-0001"
     forged = shared_ingest.client.get("/ping", headers={"x-request-id": "no spaces; please"})
     assert forged.headers["x-request-id"] != "no spaces; please"

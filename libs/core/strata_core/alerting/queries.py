@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, or_, select
 from strata_core.access.filters import within
 from strata_core.access.rules import require_somewhere
 from strata_core.context import Context
+from strata_core.instants import shown_instant
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
 from strata_datamodel.ids import AlertId, RuleId
@@ -107,5 +108,5 @@ def labels_of(document: Mapping[str, object]) -> dict[str, str]:
 def plain_value(value: object) -> object:
     """A column's value as JSON shows it."""
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return shown_instant(value)
     return str(value) if isinstance(value, UUID) else value

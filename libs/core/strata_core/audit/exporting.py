@@ -15,6 +15,7 @@ from strata_core.access.rules import require
 from strata_core.audit.commands import record
 from strata_core.audit.queries import AuditEntry, AuditFilter, audit_page, matching_entries
 from strata_core.context import Context
+from strata_core.instants import shown_instant
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import TooLargeError
 from strata_datamodel.limits import AUDIT_EXPORT_PAGE, AUDIT_EXPORT_ROWS
@@ -90,7 +91,7 @@ def _document(entry: AuditEntry) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return shown_instant(value)
     return str(value) if isinstance(value, UUID) else value
 
 

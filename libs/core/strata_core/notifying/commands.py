@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, any_, func, literal, select, text, t
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.context import Context
+from strata_core.instants import shown_instant
 from strata_core.new_ids import new_id
 from strata_core.notifying.rules import NotificationState, after_attempt
 from strata_core.ports.notifier import Delivery
@@ -154,7 +155,7 @@ def _claim(
         url=row.url,
         secret_sealed=bytes(row.secret_sealed),
         event_kind=row.event_kind,
-        body=_body(row.event_kind, row.created_at.isoformat(), cast("Mapping[str, object]", row.payload)),
+        body=_body(row.event_kind, shown_instant(row.created_at), cast("Mapping[str, object]", row.payload)),
         attempts=attempts,
     )
 
@@ -172,7 +173,7 @@ def _give_up(uow: UnitOfWork, here: ColumnElement[bool], reason: str) -> None:
 def _body(event_kind: str, occurred_at: str, payload: Mapping[str, object]) -> bytes:
     """The same bytes at every attempt: they are made of the event, which never changes."""
     return orjson.dumps(
-        {"type": event_kind, "timestamp": occurred_at.replace("+00:00", "Z"), "data": payload},
+        {"type": event_kind, "timestamp": occurred_at, "data": payload},
         option=orjson.OPT_SORT_KEYS,
     )
 

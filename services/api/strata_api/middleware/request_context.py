@@ -1,9 +1,7 @@
 """Gives each request an id, a log line and a figure, and turns a crash into an answer without internals."""
 
-import re
 from http import HTTPStatus
 from typing import Final
-from uuid import uuid4
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -13,10 +11,10 @@ from strata_api.cached_answers import end_what_changed
 from strata_api.errors import internal_problem, problem_of
 from strata_api.http_figures import HttpFigures
 from strata_api.rate_limits import headers_of
+from strata_core.observing.request_ids import request_id
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import StrataError
 
-_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 _QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 log = structlog.get_logger("strata_api.access")
@@ -32,10 +30,10 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        identity = request_id(scope["headers"])
+        scope.setdefault("state", {})["request_id"] = identity
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=identity)
         status = 0
         started = self._clock.monotonic_s()
 
@@ -48,7 +46,7 @@ class RequestContext:
                 if status < HTTPStatus.BAD_REQUEST:
                     await end_what_changed(scope)
                 headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
+                headers["x-request-id"] = identity
                 if (rate := headers_of(scope)) is not None:
                     headers["ratelimit-policy"], headers["ratelimit"] = rate.policy, rate.limit
             await send(message)
@@ -79,11 +77,3 @@ class RequestContext:
                 status=status,
                 duration_ms=round(duration_s * 1000, 1),
             )
-
-
-def _request_id(scope: Scope) -> str:
-    """The caller's own id where it is harmless in headers and logs: one id follows a request through proxies."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
-            return bytes(value).decode("ascii")
-    return uuid4().hex

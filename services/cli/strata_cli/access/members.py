@@ -2,6 +2,7 @@
 
 from strata_cli.access.acting import acting, member_named
 from strata_cli.rendering import out, print_json, print_table
+from strata_core.instants import shown_instant
 from strata_core.invitations.commands import invite
 from strata_core.members.commands import change_role, remove_member
 from strata_core.members.queries import Member, MemberFilter, member_page
@@ -32,7 +33,7 @@ def run_invite(settings: Settings, org: str, acting_as: str | None, email: str, 
         made = invite(who.ctx, who.uow, who.link_key, email=email, role=role)
     if as_json:
         print_json(
-            {"id": str(made.id), "email": made.email, "role": made.role, "expires_at": made.expires_at.isoformat()}
+            {"id": str(made.id), "email": made.email, "role": made.role, "expires_at": shown_instant(made.expires_at)}
         )
     else:
         out.print(f"{made.email} is asked in as {made.role}, until {made.expires_at:%Y-%m-%d %H:%M} UTC", markup=False)
@@ -66,6 +67,6 @@ def _document(member: Member) -> dict[str, object]:
         "email": member.email,
         "name": member.name,
         "role": member.role,
-        "last_login_at": None if member.last_login_at is None else member.last_login_at.isoformat(),
+        "last_login_at": None if member.last_login_at is None else shown_instant(member.last_login_at),
         "version": member.version,
     }

@@ -1,0 +1,18 @@
+"""The id that follows a request through proxies, answers and logs."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from uuid import uuid4
+
+HEADER: Final = b"x-request-id"
+_HARMLESS: Final = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+
+
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's own where it is harmless in headers and logs, and long enough to find a request by; else a new one.
+    Names of headers are in lower case, as ASGI has them."""
+    for name, value in headers:
+        if name == HEADER and _HARMLESS.fullmatch(value):
+            return bytes(value).decode("ascii")
+    return uuid4().hex
