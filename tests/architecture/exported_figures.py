@@ -12,7 +12,8 @@ from strata_datamodel.spooling import Signal
 from strata_ingest.instruments import Instruments, SpoolCollector, WriterInstruments
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
-from strata_stores.figures import StoreFigures
+from strata_stores.figures import LimiterFigures, StoreFigures
+from strata_stores.redis.rate_limiter import RedisRateLimiter
 from strata_stores.spool.file_spool import FileSpool
 from strata_workers.service import Worker, WorkerDeps
 
@@ -30,6 +31,7 @@ def registries(doorbell: Doorbell, spool: FileSpool) -> Iterator[CollectorRegist
     api, ingest, worker = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
     HttpFigures(api)
     api.register(StoreFigures([Breaker("postgres", clock)]))
+    api.register(LimiterFigures(RedisRateLimiter("redis://127.0.0.1:1", clock)))  # connects when it is asked
     Instruments(ingest)
     WriterInstruments(ingest)
     ingest.register(SpoolCollector({Signal.METRICS: spool}, clock))

@@ -15,6 +15,7 @@ from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.identity_provider import IdentityProviders
 from strata_core.ports.known_passwords import KnownPasswords
+from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.passkey_ceremonies import PasskeyCeremonies
@@ -44,6 +45,8 @@ class ApiDeps:
     """32 random bytes, the same in every process: cursors are sealed with it."""
     link_key: LinkKey = field(repr=False)
     """The same in every process: links in mails are made with it."""
+    live_bus: LiveBus | None = None
+    """Tells other processes at once who may not do any more what they could; None where there is no other."""
     public_url: str | None = None
     """Where browsers reach the API when a proxy changes the host they see."""
     version: str = "0"

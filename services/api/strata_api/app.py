@@ -18,6 +18,7 @@ from strata_api.middleware.security_headers import SecurityHeaders
 from strata_api.middleware.time_limit import TimeLimit
 from strata_api.openapi import install_openapi
 from strata_api.routes import ROUTERS
+from strata_core.access.hints import AccessHints
 from strata_core.observing.shared_reading import SharedReading
 from strata_datamodel.limits import API_BODY_BYTES, BODY_TIMEOUT_S, REQUEST_TIMEOUT_S
 
@@ -36,7 +37,9 @@ def create_app(
 ) -> FastAPI:
     @asynccontextmanager
     async def until_drained(_: FastAPI) -> AsyncIterator[None]:
+        hints.start(identities.hear)
         yield
+        await run_in_threadpool(hints.stop)
         await run_in_threadpool(deps.reads.close)
 
     app = FastAPI(
@@ -51,7 +54,9 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.deps = deps
-    app.state.identities = IdentityCache(deps.clock)
+    hints = AccessHints(deps.live_bus)
+    identities = IdentityCache(deps.clock, tell=hints.tell)
+    app.state.identities = identities
     app.state.health = SharedReading(partial(run_in_threadpool, deps.health_checks), deps.clock)
     for router in ROUTERS:
         app.include_router(router)

@@ -48,6 +48,7 @@ def build_api(
         rate_limiter=stores.rate_limiter,
         health_checks=lambda: [*stores.health(), *(item for check in more_health for item in check())],
         cursor_key=stores.keyring.derive("cursors"),
+        live_bus=stores.live_bus,
         link_key=LinkKey(stores.keyring.derive(LINK_KEY_PURPOSE)),
         public_url=settings.public_url,
         address_requests_per_second=settings.address_requests_per_second,

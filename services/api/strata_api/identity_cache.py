@@ -15,6 +15,7 @@ from typing import Final
 from starlette.requests import Request
 
 from strata_api.authentication import Principal, session_hash
+from strata_core.access.hints import ANY_SESSION, AccessHint, Hear
 from strata_core.access.queries import KeyIdentity
 from strata_core.context import Context
 from strata_core.organizations.queries import Organization
@@ -66,8 +67,18 @@ def fingerprint(request: Request) -> bytes | None:
 
 
 class IdentityCache:
-    def __init__(self, clock: Clock, *, fresh: timedelta = _FRESH, entries: int = _ENTRIES) -> None:
+    """`tell` passes on what was forgotten here, for other processes to `hear`."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        tell: Hear = lambda _: None,
+        fresh: timedelta = _FRESH,
+        entries: int = _ENTRIES,
+    ) -> None:
         self._clock = clock
+        self._tell = tell
         self._fresh = fresh
         self._max_entries = entries
         self._lock = threading.Lock()
@@ -113,13 +124,26 @@ class IdentityCache:
                 self._refusals.popitem(last=False)
 
     def forget_organization(self, organization_id: OrganizationId) -> None:
-        self._forget(lambda entered: entered.organization.id == organization_id)
+        self._forget_and_tell(AccessHint(organization_id=organization_id))
 
     def forget_person(self, user_id: UserId) -> None:
-        self._forget(lambda entered: getattr(entered.principal, "user_id", None) == user_id)
+        self._forget_and_tell(AccessHint(user_id=user_id))
 
     def forget_sessions(self) -> None:
-        self._forget(lambda entered: not isinstance(entered.principal, KeyIdentity))
+        self._forget_and_tell(ANY_SESSION)
+
+    def hear(self, hint: AccessHint) -> None:
+        """Of a change that was made elsewhere."""
+        if hint.organization_id is not None:
+            self._forget(lambda entered: entered.organization.id == hint.organization_id)
+        elif hint.user_id is not None:
+            self._forget(lambda entered: getattr(entered.principal, "user_id", None) == hint.user_id)
+        else:
+            self._forget(lambda entered: not isinstance(entered.principal, KeyIdentity))
+
+    def _forget_and_tell(self, hint: AccessHint) -> None:
+        self.hear(hint)
+        self._tell(hint)
 
     def _forget(self, is_meant: Callable[[Entered], bool]) -> None:
         with self._lock:

@@ -1,10 +1,12 @@
 """The ingest application: routes, failures and tracing put together."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from strata_core.access.hints import AccessHint, AccessHints
 from strata_ingest.deps import IngestDeps
 from strata_ingest.edge import Edge
 from strata_ingest.failures import add_failure_handlers
@@ -20,9 +22,16 @@ def create_app(deps: IngestDeps) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        loop, hints = asyncio.get_running_loop(), AccessHints(deps.live_bus)
+
+        def hear(hint: AccessHint) -> None:
+            loop.call_soon_threadsafe(edge.hear, hint)
+
+        hints.start(hear)
         try:
             yield
         finally:
+            await asyncio.to_thread(hints.stop)
             edge.close()
 
     app = FastAPI(title="Strata ingest", openapi_url=None, lifespan=lifespan, redirect_slashes=False)

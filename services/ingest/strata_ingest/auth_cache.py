@@ -15,6 +15,7 @@ from typing import Final
 from strata_core.access.tokens import parse_token
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import DeniedError, StrataError, UnauthenticatedError, UnavailableError
+from strata_datamodel.ids import OrganizationId
 from strata_ingest.callers import Caller
 
 Recognise = Callable[[str], Caller]
@@ -61,6 +62,7 @@ class AuthCache:
         self._max_entries = entries
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
         self._flights: dict[bytes, asyncio.Task[Caller]] = {}
+        self._generation = 0
 
     async def caller(self, token: str) -> Caller:
         """Raises UnauthenticatedError, DeniedError, or UnavailableError when nobody can tell."""
@@ -76,6 +78,14 @@ class AuthCache:
     def remember(self, token: str, caller: Caller) -> None:
         """As if it had been asked for just now."""
         self._remember(_digest(token), caller, self._fresh_s)
+
+    def forget_organization(self, organization_id: OrganizationId) -> None:
+        """Its keys are asked for again; those that were good serve on while the database cannot be asked."""
+        self._generation += 1  # also what is on its way may be from before
+        now_s = self._clock.monotonic_s()
+        for entry in self._entries.values():
+            if not isinstance(entry.outcome, Caller) or entry.outcome.organization_id == organization_id:
+                entry.until_s = now_s
 
     async def _ask(self, digest: bytes, token: str, entry: _Entry | None) -> Caller:
         flight = self._flights.get(digest)
@@ -100,6 +110,7 @@ class AuthCache:
 
     async def _fly(self, digest: bytes, token: str) -> Caller:
         loop = asyncio.get_running_loop()
+        generation = self._generation
         try:
             caller = await loop.run_in_executor(self._executor, self._recognise, token)
         except (UnauthenticatedError, DeniedError) as refusal:
@@ -109,7 +120,7 @@ class AuthCache:
             if (entry := self._entries.get(digest)) is not None:
                 entry.until_s = self._clock.monotonic_s() + _RETRY_S
             raise
-        self._remember(digest, caller, self._fresh_s)
+        self._remember(digest, caller, self._fresh_s if generation == self._generation else 0)
         return caller
 
     def _landed(self, digest: bytes, flight: asyncio.Task[Caller]) -> None:

@@ -70,6 +70,7 @@ class IngestService:
             rate_limiter=stores.rate_limiter,
             checks=checks,
             shared=shared,
+            live_bus=stores.live_bus,
             closed=self._tombstones,
             address_requests_per_second=settings.address_requests_per_second,
         )

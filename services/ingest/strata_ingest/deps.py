@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry
 
 from strata_core.ports.clock import Clock
+from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.rate_limiter import RateLimiter
 from strata_core.ports.spool import Spool
 from strata_core.ports.unit_of_work import UnitsOfWork
@@ -30,4 +31,5 @@ class IngestDeps:
     checks: Mapping[str, Check] = field(default_factory=dict)
     shared: Shared = field(default_factory=Shared)
     address_requests_per_second: int = ADDRESS_REQUESTS_PER_SECOND
+    live_bus: LiveBus | None = None
     closed: Closed = field(default_factory=NoneClosed)

@@ -11,6 +11,7 @@ import structlog
 from starlette.requests import Request
 
 from strata_core.access.credentials import presented_token
+from strata_core.access.hints import AccessHint
 from strata_core.access.networks import require_inside
 from strata_datamodel.errors import StrataError, UnauthenticatedError, UnavailableError
 from strata_datamodel.ids import BatchId, uuid7
@@ -54,6 +55,11 @@ class Edge:
             self.instruments.recognised,
         )
         self._admission = Admission(deps, self._lookups, self.instruments)
+
+    def hear(self, hint: AccessHint) -> None:
+        """On the event loop: what somebody's key may do has changed elsewhere."""
+        if hint.organization_id is not None:
+            self._auth.forget_organization(hint.organization_id)
 
     def close(self) -> None:
         self._parsers.shutdown(wait=True, cancel_futures=True)
