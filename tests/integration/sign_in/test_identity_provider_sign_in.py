@@ -136,6 +136,10 @@ def test_a_required_second_factor_is_the_providers_business(api, provider, dev):
         {"nonce": "half\ud800"},
         {"nonce": ["a"]},
         {"exp": "never"},
+        {"exp": True},
+        {"exp": float("nan")},
+        {"aud": []},
+        {"iss": None},
     ],
     ids=str,
 )
