@@ -9,7 +9,7 @@ from fixtures.relational import Database
 from strata_cli.importing import Importer, Report, read_rows
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.context import Actor, ActorKind, Context
-from strata_core.people.importing import secrets_place
+from strata_core.people.legacy import secrets_place
 from strata_datamodel.errors import InvalidError
 from strata_stores.postgres.data_keys import PostgresDataKeys
 from strata_stores.secrets.box import AesGcmSecretBox

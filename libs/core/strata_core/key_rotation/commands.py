@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Integer, cast, func, select, update
+from sqlalchemy import Integer, cast, func, select, tuple_, update
 from sqlalchemy.sql import ColumnElement
 
 from strata_core.key_rotation.places import SealedColumn
@@ -19,6 +19,7 @@ from strata_datamodel.tables.secrets import data_keys
 
 Unit = Callable[[], AbstractContextManager[UnitOfWork]]
 Progress = Callable[[int], None]
+Key = tuple[object, ...]
 
 
 def owners_of_keys(uow: UnitOfWork, after: UUID, limit: int) -> list[OrganizationId]:
@@ -64,11 +65,11 @@ def reseal(
     """One pass over a column, in small transactions; how many values it sealed anew. The version in each ciphertext
     is the watermark: a pass that was broken off left nothing to be remembered. A value that changes meanwhile stays as
     its writer wrote it."""
-    done, last = 0, UUID(int=0)
+    done, last = 0, None
     while True:
         with unit() as uow:
             rows = _page(uow, column, rotation, last)
-            done += sum(_resealed(uow, box, column, rotation, row_id, sealed) for row_id, sealed in rows)
+            done += sum(_resealed(uow, box, column, rotation, key, sealed) for key, sealed in rows)
         if not rows:
             return done
         last = rows[-1][0]
@@ -76,17 +77,19 @@ def reseal(
             on_progress(done)
 
 
-def _page(uow: UnitOfWork, column: SealedColumn, rotation: Rotation, last: UUID) -> list[tuple[UUID, bytes]]:
-    row_id, value = column.table.c[column.row_id], column.table.c[column.column]
-    wanted = select(row_id, value).where(row_id > last, *_older(column, rotation), *_own(column, rotation))
-    found = uow.execute(wanted.order_by(row_id).limit(RESEALED_PER_PASS)).mappings()
-    return [(row[column.row_id], bytes(row[column.column])) for row in found]
+def _page(uow: UnitOfWork, column: SealedColumn, rotation: Rotation, last: Key | None) -> list[tuple[Key, bytes]]:
+    key, value = [column.table.c[name] for name in column.key], column.table.c[column.column]
+    wanted = select(*key, value).where(*_older(column, rotation), *_own(column, rotation))
+    if last is not None:
+        wanted = wanted.where(tuple_(*key) > tuple_(*last))
+    found = uow.execute(wanted.order_by(*key).limit(RESEALED_PER_PASS))
+    return [(tuple(row[:-1]), bytes(row[-1])) for row in found]
 
 
 def _resealed(
-    uow: UnitOfWork, box: RotatingSecretBox, column: SealedColumn, rotation: Rotation, row_id: UUID, sealed: bytes
+    uow: UnitOfWork, box: RotatingSecretBox, column: SealedColumn, rotation: Rotation, key: Key, sealed: bytes
 ) -> bool:
-    place = column.place(rotation.organization_id, row_id)
+    place = column.place(rotation.organization_id, key)
     try:
         fresh = box.seal(place, box.open(place, sealed))
     except (
@@ -94,7 +97,8 @@ def _resealed(
     ):  # damaged, or moved here from elsewhere: it was unreadable before, and must not end the rotation
         return False
     table = column.table
-    here = (table.c[column.row_id] == row_id, table.c[column.column] == sealed, *_own(column, rotation))
+    named = [table.c[name] == part for name, part in zip(column.key, key, strict=True)]
+    here = (*named, table.c[column.column] == sealed, *_own(column, rotation))
     return uow.execute(update(table).where(*here).values({column.column: fresh})).rowcount == 1
 
 

@@ -1,8 +1,6 @@
 """Taking users of an older system over: each gets an id of ours, and the way from the old id to it is kept."""
 
-import hashlib
 from enum import StrEnum
-from uuid import UUID
 
 import orjson
 from sqlalchemy import and_, insert, select, update
@@ -15,11 +13,11 @@ from strata_core.members.membership_rows import add_member
 from strata_core.members.queries import membership_of_user
 from strata_core.members.rules import check_role
 from strata_core.new_ids import new_id
-from strata_core.people.legacy import LegacyUser
-from strata_core.ports.secret_box import SecretBox, SecretPlace
+from strata_core.people.legacy import LegacyUser, secrets_place
+from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import ConflictError
-from strata_datamodel.ids import OrganizationId, UserId
+from strata_datamodel.ids import UserId
 from strata_datamodel.tables.people import legacy_users
 from strata_datamodel.tables.users import users
 
@@ -97,12 +95,6 @@ def _account(uow: UnitOfWork, legacy: LegacyUser) -> tuple[UserId, Outcome]:
     if legacy.password_hash is not None:
         keep_password_hash(uow, user_id, legacy.password_hash)
     return user_id, Outcome.CREATED
-
-
-def secrets_place(organization_id: OrganizationId, source: str, legacy_id: int) -> SecretPlace:
-    """A mapping has no id of its own: one is made from what names it."""
-    row_id = UUID(bytes=hashlib.sha256(f"{source}/{legacy_id}".encode()).digest()[:16])
-    return SecretPlace(organization_id, "legacy_users", "secrets_sealed", row_id)
 
 
 def _sealed(box: SecretBox, ctx: Context, source: str, legacy: LegacyUser) -> bytes | None:

@@ -1,14 +1,18 @@
 """Users of an older system: how one of their rows is read. Pure; nothing is left out."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 from strata_core.access.rules import folded_email
 from strata_core.people.rules import check_avatar, check_person_name
+from strata_core.ports.secret_box import SecretPlace
 from strata_core.secret_names import is_secret_name
 from strata_datamodel.errors import InvalidError, Problem
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import LEGACY_COLUMNS, NAME_LENGTH
 
 _BIGINT: Final = 2**63
@@ -31,6 +35,12 @@ class LegacyUser:
     password_hash: str | None = field(repr=False)
     columns: Mapping[str, object]
     secrets: Mapping[str, object] = field(repr=False)
+
+
+def secrets_place(organization_id: OrganizationId, source: str, legacy_id: int) -> SecretPlace:
+    """A mapping has no id of its own: one is made from what names it."""
+    row_id = UUID(bytes=hashlib.sha256(f"{source}/{legacy_id}".encode()).digest()[:16])
+    return SecretPlace(organization_id, "legacy_users", "secrets_sealed", row_id)
 
 
 def legacy_user(row: Mapping[str, object]) -> LegacyUser:
