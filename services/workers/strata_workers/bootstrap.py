@@ -39,6 +39,7 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
             ring_key=stores.ring_key,
             link_key=LinkKey(stores.keyring.derive(LINK_KEY_PURPOSE)),
             public_url=settings.browser_url,
+            logs_kept_days=settings.logs_kept_days,
             # The last part, since a container that starts again has its name and its process id again.
             name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
             registry=own,
