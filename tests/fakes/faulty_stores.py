@@ -9,7 +9,8 @@ import numpy as np
 
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
-from strata_datamodel.metrics import PointBatch, Rejection, WriteOutcome
+from strata_datamodel.errors import StoreUnavailableError
+from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, Rejection, WriteOutcome
 
 
 class FaultyMetricStore:
@@ -22,6 +23,12 @@ class FaultyMetricStore:
         self.refuses: Callable[[str], str | None] = lambda _: None
         self.poison: Callable[[PointBatch], Exception | None] = lambda _: None
         self.batches: list[PointBatch] = []
+        self.is_down = False
+
+    def query(self, query: MetricQuery) -> MetricAnswer:
+        if self.is_down:
+            raise StoreUnavailableError("metrics", "is down")
+        return self._store.query(query)
 
     def write(self, batch: PointBatch) -> WriteOutcome:
         if self.before:

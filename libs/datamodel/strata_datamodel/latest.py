@@ -2,6 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
+
+HOST_TAGS: Final = ("host", "host_id")
+"""The first of these that a series has names its host."""
 
 Metric = tuple[str, str]
 """Measurement and field."""

@@ -195,3 +195,6 @@ REINDEXED_PER_CALL: Final = 5_000
 COMPARED_AT_ONCE: Final = 1_000
 DIVERGENCES_PER_PASS: Final = 10_000  # how many of an organization are looked at; those beyond wait for the next pass
 REPAIRS_PER_PASS: Final = 200  # of an organization, each asking for one projection
+
+# Newest values of a host
+LATEST_METRICS: Final = 500

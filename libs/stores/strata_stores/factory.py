@@ -17,6 +17,7 @@ from strata_core.ports.archive import Archive
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.doorbell import Doorbell
+from strata_core.ports.latest_values import LatestValues
 from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
@@ -41,6 +42,7 @@ from strata_stores.null.mailer import MailDirectory
 from strata_stores.passwords.argon2 import Argon2PasswordHasher
 from strata_stores.redis.cache import RedisCache
 from strata_stores.redis.doorbell import RqDoorbell
+from strata_stores.redis.latest_values import RedisLatestValues
 from strata_stores.redis.live_bus import RedisLiveBus
 from strata_stores.redis.rate_limiter import RedisRateLimiter
 from strata_stores.relational import ServerUrls, open_relational
@@ -62,6 +64,7 @@ class Stores:
     metric_store: MetricStore
     log_store: LogStore
     cache: Cache
+    latest_values: LatestValues
     rate_limiter: RedisRateLimiter
     live_bus: LiveBus
     doorbell: Doorbell
@@ -123,6 +126,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             metric_store=metric_store,
             log_store=log_store,
             cache=cache,
+            latest_values=RedisLatestValues(cache.generations, clock),
             rate_limiter=rate_limiter,
             live_bus=live_bus,
             doorbell=doorbell,

@@ -10,11 +10,14 @@ from strata_api.http_figures import HttpFigures
 from strata_api.paging import Cursors
 from strata_api.read_recorder import ReadRecorder
 from strata_core.caching.read_through import ReadThrough
+from strata_core.latest.nowhere import Nowhere
+from strata_core.latest.queries import LatestOfHosts
 from strata_core.mail.links import LinkKey
 from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.identity_provider import IdentityProviders
 from strata_core.ports.known_passwords import KnownPasswords
+from strata_core.ports.latest_values import LatestValues
 from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
@@ -47,6 +50,7 @@ class ApiDeps:
     """The same in every process: links in mails are made with it."""
     live_bus: LiveBus | None = None
     """Tells other processes at once who may not do any more what they could; None where there is no other."""
+    latest_values: LatestValues = field(default_factory=Nowhere)
     public_url: str | None = None
     """Where browsers reach the API when a proxy changes the host they see."""
     version: str = "0"
@@ -56,11 +60,13 @@ class ApiDeps:
     cursors: Cursors = field(init=False)
     reads: ReadRecorder = field(init=False)
     answers: ReadThrough = field(init=False)
+    latest: LatestOfHosts = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "figures", HttpFigures(self.registry))
         object.__setattr__(self, "cursors", Cursors(self.cursor_key))
         object.__setattr__(self, "answers", ReadThrough(self.cache, self.clock))
+        object.__setattr__(self, "latest", LatestOfHosts(self.latest_values, self.metric_store))
         object.__setattr__(self, "reads", ReadRecorder(self.units, self.secret_box))
 
 

@@ -37,6 +37,7 @@ def build_api(
         metric_store=stores.metric_store,
         log_store=stores.log_store,
         cache=stores.cache,
+        latest_values=stores.latest_values,
         clock=stores.clock,
         password_hasher=stores.password_hasher,
         known_passwords=ListedPasswords.with_file(settings.breached_passwords_file),

@@ -14,6 +14,7 @@ from strata_ingest.app import create_app
 from strata_ingest.deps import IngestDeps
 from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
+from strata_ingest.newest import NewestValues
 from strata_ingest.tombstones import Tombstones
 from strata_ingest.writer import DEFAULT_BACKOFF
 from strata_ingest.writers import log_writer, metric_writer
@@ -51,7 +52,8 @@ class IngestService:
         units, clock, shared = stores.system_units, stores.clock, Shared()
         self._tombstones = Tombstones(units)
         common = (units, clock, instruments, DEFAULT_BACKOFF, shared, self._tombstones)
-        metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, *common)
+        self._newest = NewestValues(stores.latest_values, instruments.newest_given_up)
+        metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, *common, self._newest)
         logs = log_writer(spools[Signal.LOGS], stores.log_store, *common)
         self._writers = (metrics, logs)
         self._shared = shared
@@ -80,6 +82,7 @@ class IngestService:
         self._is_stopped = False
         threading.Thread(target=self._shared.series.prepare, name="compile", daemon=True).start()
         self._tombstones.start()
+        self._newest.start()
         for writer in self._writers:
             writer.start()
 
@@ -95,6 +98,8 @@ class IngestService:
 
     def _have_ended(self, timeout_s: float) -> bool:
         ended = [writer.stop(timeout_s) for writer in self._writers]  # each is told, whatever became of the others
+        if all(ended):
+            self._newest.stop()
         return all(ended)
 
     def close(self) -> None:

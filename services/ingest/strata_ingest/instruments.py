@@ -70,6 +70,9 @@ class WriterInstruments:
         self.dropped = Counter(
             "strata_writer_dropped", "Records of deleted organizations, not landed", ["signal"], registry=registry
         )
+        self.newest_given_up = Counter(
+            "strata_writer_newest_given_up", "Newest values not told; readers ask the metric store", registry=registry
+        )
         self.missed_sightings = Counter(
             "strata_writer_missed_sightings", "Touches of known hosts skipped in an outage", registry=registry
         )

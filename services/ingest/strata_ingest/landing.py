@@ -17,6 +17,7 @@ from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
 from strata_ingest.burying import buried_batches, bury_events, bury_points
 from strata_ingest.hand_over import HandOver, Shared
 from strata_ingest.merging import merged_events, merged_points
+from strata_ingest.newest import NewestValues
 from strata_ingest.sightings import sightings_in_events, sightings_in_series
 
 METRIC_STORE: Final = "metrics"
@@ -63,13 +64,20 @@ class MetricLanding:
     store = METRIC_STORE
 
     def __init__(
-        self, store: MetricStore, units: UnitsOfWork, series: SeriesRegister, inventory: InventoryNotes, shared: Shared
+        self,
+        store: MetricStore,
+        units: UnitsOfWork,
+        series: SeriesRegister,
+        inventory: InventoryNotes,
+        shared: Shared,
+        newest: NewestValues,
     ) -> None:
         self._store = store
         self._units = units
         self._series = series
         self._inventory = inventory
         self._shared = shared
+        self._newest = newest
 
     def committed_sequence(self, spool_id: UUID) -> int | None:
         return self._store.committed_sequence(spool_id)
@@ -84,6 +92,7 @@ class MetricLanding:
 
     def forget(self, organization_id: OrganizationId) -> None:
         self._series.forget(organization_id)
+        self._newest.forget(organization_id)
         self._inventory.forget(organization_id)
         if self._store.count_points(organization_id):
             self._store.delete_organization(organization_id)
@@ -93,6 +102,7 @@ class MetricLanding:
         for group, source in groups_to_write(arrivals, committed):
             batch, merged = merged_points([arrival.batch for arrival in group], source)
             outcome = self._store.write(batch)
+            self._newest.note(batch, outcome.rejected)
             written += outcome.written
             buried += len(outcome.rejected)
             for place, rejected in merged.rejections(outcome.rejected).items():
@@ -116,6 +126,7 @@ class MetricLanding:
         buried = 0
         for group, source in groups_held(arrivals, committed):
             batch, merged = merged_points([arrival.batch for arrival in group], source)
+            self._newest.doubt(batch.organization_id)
             refused = merged.rejections(self._store.write(batch).rejected)
             if not refused:
                 continue

@@ -10,10 +10,10 @@ from strata_core.inventory.rules import TOUCH_INTERVAL
 from strata_core.ports.clock import Clock
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.inventory import Sighting
+from strata_datamodel.latest import HOST_TAGS
 from strata_datamodel.logs import LogEvent
 from strata_datamodel.metrics import SeriesKey
 
-_HOST: Final = ("host", "host_id")
 _SERVICE: Final = ("service", "service_id", "application_name")
 _PLACES: Final = ("environment", "datacenter", "region")
 _KNOWN: Final = 200_000
@@ -23,7 +23,11 @@ _TOUCH_S: Final = TOUCH_INTERVAL.total_seconds()
 def sightings_in_series(series: Iterable[SeriesKey], seen_at: datetime) -> Iterator[Sighting]:
     for tags in {key.tags for key in series}:
         named = dict(tags)
-        yield from _sighting(named, _first(named, _HOST), _first(named, _SERVICE), seen_at)
+        yield from _sighting(named, _first(named, HOST_TAGS), _first(named, _SERVICE), seen_at)
+
+
+def host_of(series: SeriesKey) -> str | None:
+    return _first(dict(series.tags), HOST_TAGS)
 
 
 def sightings_in_events(events: Iterable[LogEvent], seen_at: datetime) -> Iterator[Sighting]:

@@ -1,5 +1,6 @@
 """The two writers, put together."""
 
+from strata_core.latest.nowhere import Nowhere
 from strata_core.ports.clock import Clock
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
@@ -11,6 +12,7 @@ from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
 from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import LogLanding, MetricLanding
+from strata_ingest.newest import NewestValues
 from strata_ingest.tombstones import Closed
 from strata_ingest.writer import DEFAULT_BACKOFF, Backoff, SpoolWriter
 
@@ -24,10 +26,12 @@ def metric_writer(
     backoff: Backoff = DEFAULT_BACKOFF,
     shared: Shared | None = None,
     closed: Closed | None = None,
+    newest: NewestValues | None = None,
 ) -> SpoolWriter[PointBatch]:
     """`units` are those of the role worker, `shared` is that of the edge."""
+    newest = newest or NewestValues(Nowhere(), instruments.newest_given_up)
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
-    landing = MetricLanding(store, units, SeriesRegister(units), notes, shared or Shared())
+    landing = MetricLanding(store, units, SeriesRegister(units), notes, shared or Shared(), newest)
     return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff, closed=closed)
 
 

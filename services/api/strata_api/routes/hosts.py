@@ -1,10 +1,11 @@
 """Hosts: what people wrote and what telemetry saw."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag, is_unchanged
@@ -15,6 +16,7 @@ from strata_core.inventory.commands import create_host, delete_host, replace_hos
 from strata_core.inventory.lists import HOSTS, tag_condition
 from strata_core.inventory.queries import host
 from strata_core.inventory.rules import HostDraft
+from strata_core.latest.queries import Series, host_with_metrics, series_of_host
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import HostId
 from strata_datamodel.inventory import EntityStatus, Host, Source
@@ -64,6 +66,20 @@ class HostOut(Shown):
     updated_at: Instant
 
 
+class LatestMetric(BaseModel):
+    measurement: str
+    field: str
+    at: Instant
+    value: float | bool | str
+
+
+class LatestOut(BaseModel):
+    items: list[LatestMetric] = Field(description="By measurement and field.")
+    is_complete: bool = Field(
+        description="false while the metric store does not answer: there may be others, or newer ones."
+    )
+
+
 @router.get("", operation_id=_LIST, summary="Hosts by name", response_model=Page[HostOut])
 def list_hosts(
     access: Annotated[Access, requires("hosts:read", in_scope=True)],
@@ -108,6 +124,33 @@ def get_host(
         return Response(status_code=304, headers={"etag": tag})
     response.headers["etag"] = tag
     return found
+
+
+@router.get(
+    "/{host_id}/latest", operation_id="hosts_latest", summary="The newest value of each metric of a host, of a day back"
+)
+def get_latest(access: Annotated[Access, requires("metrics:read")], host_id: UUID) -> LatestOut:
+    """Of the series that name the host in their tag `host`, or `host_id`. Needs `hosts:read` of the host too. Where
+    several series of a field are as new, the greatest value."""
+    deps = access.deps
+    with access.unit() as uow:
+        name = host_with_metrics(access.ctx, uow, HostId(host_id))
+
+    def known() -> list[Series]:
+        with access.unit() as uow:
+            return series_of_host(access.ctx, uow, name)
+
+    found = deps.latest.of(access.ctx, name, known, deps.clock.now_ns())
+    items = [
+        LatestMetric(
+            measurement=measurement,
+            field=field,
+            at=datetime.fromtimestamp(latest.at_ms / 1_000, UTC),
+            value=latest.value,
+        )
+        for (measurement, field), latest in found.values.items()
+    ]
+    return LatestOut(items=items, is_complete=found.is_complete)
 
 
 @router.put("/{host_id}", operation_id="hosts_replace", summary="Replace what people write of a host")
