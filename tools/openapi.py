@@ -13,6 +13,7 @@ _PORTS = (
     "units",
     "metric_store",
     "log_store",
+    "search_index",
     "cache",
     "password_hasher",
     "known_passwords",

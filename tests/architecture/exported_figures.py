@@ -38,7 +38,7 @@ def registries(doorbell: Doorbell, spool: FileSpool) -> Iterator[CollectorRegist
     nobody = None  # a worker that is not started asks none of these
     Worker(
         WorkerDeps(
-            units=nobody, metric_store=nobody, log_store=nobody, cache=nobody, doorbell=doorbell, notifier=nobody, secret_box=nobody,
+            units=nobody, metric_store=nobody, log_store=nobody, search_index=nobody, cache=nobody, doorbell=doorbell, notifier=nobody, secret_box=nobody,
             archive=nobody, anchor_signer=nobody,
             clock=clock, ring_queue=nobody, ring_key=b"", registry=worker,
             mailer=nobody, link_key=nobody, public_url="",

@@ -18,11 +18,11 @@ from factories.indexed_entities import (
     seeded_id,
 )
 from strata_core.ports.search_index import SearchIndex
-from strata_core.search.checksums import bucket_of, buckets_of
+from strata_core.search.checksums import bucket_of, checksum_of
 from strata_core.search.matching import matches
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.logs import And, FieldIs, MatchAll, Not, Or, SortOrder, Text
-from strata_datamodel.search import GenerationMissingError, Held, IndexPosition, IndexSearch, Place, Projected
+from strata_datamodel.search import Bucket, GenerationMissingError, Held, IndexPosition, IndexSearch, Place, Projected
 
 
 class SearchIndexContract:
@@ -45,7 +45,7 @@ class SearchIndexContract:
             entity_id = uuid4()
             for version in order:
                 index.write(PLACE, [projected(acme, version, entity_id, text=f"version {version}")])
-            assert held(index, acme, entity_id) == Held(entity_id, 3, is_deleted=False)
+            assert held(index, acme, entity_id) == Held(entity_id, 3, 30, is_deleted=False)
             assert found_ids(index, acme, Text("version 3")).count(entity_id) == 1
             assert entity_id not in found_ids(index, acme, Or((Text("version 1"), Text("version 2"))))
 
@@ -56,7 +56,7 @@ class SearchIndexContract:
         index.write(PLACE, [deleted(acme, 4, entity_id)])
         index.write(PLACE, [projected(acme, 2, entity_id)])
         assert found_ids(index, acme) == []
-        assert held(index, acme, entity_id) == Held(entity_id, 4, is_deleted=True)
+        assert held(index, acme, entity_id) == Held(entity_id, 4, 0, is_deleted=True)
         index.write(PLACE, [projected(acme, 5, entity_id)])
         assert found_ids(index, acme) == [entity_id]
 
@@ -78,7 +78,7 @@ class SearchIndexContract:
             thread.start()
         for thread in threads:
             thread.join()
-        assert held(index, acme, entity_id) == Held(entity_id, 24, is_deleted=False)
+        assert held(index, acme, entity_id) == Held(entity_id, 24, 240, is_deleted=False)
 
     def test_every_filter_finds_what_it_finds_without_a_store(self, index, acme, umbrella):
         chance = random.Random(11)
@@ -135,7 +135,7 @@ class SearchIndexContract:
         index.write(PLACE, [deleted(umbrella, 9, ids[0]), projected(umbrella, 9, ids[1])])
         assert sorted(found_ids(index, acme)) == sorted(ids)
         assert sorted(found_ids(index, umbrella)) == sorted(ids[1:])
-        assert held(index, acme, ids[1]) == Held(ids[1], 2, is_deleted=False)
+        assert held(index, acme, ids[1]) == Held(ids[1], 2, 20, is_deleted=False)
         crafted = FieldIs("x", '" OR organization_id:* OR "')
         assert found_ids(index, acme, Or((crafted, FieldIs("organization_id", str(umbrella))))) == []
 
@@ -148,7 +148,12 @@ class SearchIndexContract:
         index.write(PLACE, [deleted(acme, 1 << 41, entity_id) for entity_id in gone])
         index.refresh(PLACE)
         live = {entity_id: version for entity_id, version in versions.items() if entity_id not in gone}
-        assert dict(index.buckets(PLACE, acme)) == dict(buckets_of(live.items()))
+        wanted: dict[int, Bucket] = {}
+        for entity_id, version in live.items():
+            before = wanted.get(bucket_of(entity_id), Bucket(0, 0))
+            checksum = before.checksum + checksum_of(entity_id, version, version * 10)
+            wanted[bucket_of(entity_id)] = Bucket(before.count + 1, checksum)
+        assert dict(index.buckets(PLACE, acme)) == wanted
 
     def test_a_scan_gives_a_bucket_in_pages_by_id_with_its_deletions(self, index, acme, umbrella):
         chance = random.Random(3)
@@ -156,8 +161,8 @@ class SearchIndexContract:
         index.write(PLACE, [projected(acme, at + 1, entity_id) for at, entity_id in enumerate(ids)])
         index.write(PLACE, [deleted(acme, 99, ids[4]), projected(umbrella, 1, ids[5]), projected(acme, 1, UUID(int=8))])
         index.refresh(PLACE)
-        wanted = [Held(entity_id, at + 1, is_deleted=False) for at, entity_id in enumerate(ids)]
-        wanted[4] = Held(ids[4], 99, is_deleted=True)
+        wanted = [Held(entity_id, at + 1, 10 * at + 10, is_deleted=False) for at, entity_id in enumerate(ids)]
+        wanted[4] = Held(ids[4], 99, 0, is_deleted=True)
         assert scanned(index, acme, 7, limit=4) == wanted
         assert scanned(index, acme, 9, limit=4) == []
 

@@ -17,11 +17,11 @@ def document(text="disk full", at_ns=BASE_NS, *attributes) -> SearchDocument:
 
 
 def projected(organization_id, version=1, entity_id=None, text="disk full", at_ns=BASE_NS, attributes=()) -> Projected:
-    return Projected(organization_id, entity_id or uuid4(), version, document(text, at_ns, *attributes))
+    return Projected(organization_id, entity_id or uuid4(), version, version * 10, document(text, at_ns, *attributes))
 
 
 def deleted(organization_id, version, entity_id) -> Projected:
-    return Projected(organization_id, entity_id, version, None)
+    return Projected(organization_id, entity_id, version, 0, None)
 
 
 def index_search(organization_id, where=None, **fields) -> IndexSearch:

@@ -45,6 +45,7 @@ GLOBAL_INDEXES = {
     "ix_outbox_done_at",
     "ix_outbox_due_at_id",
     "ix_outbox_pending_id",
+    "ix_reconciliations_due_at",
     "ix_tombstones_stood_at",
     "ix_sagas_living",
 }

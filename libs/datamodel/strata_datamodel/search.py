@@ -33,11 +33,13 @@ class SearchDocument:
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """An entity as it was in `version`, its row's; without a document it was deleted by then."""
+    """An entity as it was in `version`, its row's, written at `changed_us`: a database that was put back counts its
+    versions again, and only the time tells the two apart. Without a document it was deleted by then."""
 
     organization_id: OrganizationId
     entity_id: UUID
     version: int
+    changed_us: int
     document: SearchDocument | None
 
 
@@ -47,7 +49,17 @@ class Held:
 
     entity_id: UUID
     version: int
+    changed_us: int
     is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an index should hold under an id."""
+
+    entity_id: UUID
+    version: int
+    changed_us: int
 
 
 @dataclass(frozen=True, slots=True)

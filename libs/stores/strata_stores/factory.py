@@ -24,6 +24,7 @@ from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.password_hasher import PasswordHasher
+from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitsOfWork
@@ -37,6 +38,7 @@ from strata_stores.channels.smtp_url import smtp_server
 from strata_stores.channels.webhook import WebhookNotifier
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 from strata_stores.elastic.log_store import ElasticLogStore
+from strata_stores.elastic.search_index import ElasticSearchIndex
 from strata_stores.influx.metric_store import InfluxMetricStore
 from strata_stores.null.mailer import MailDirectory
 from strata_stores.passwords.argon2 import Argon2PasswordHasher
@@ -49,6 +51,7 @@ from strata_stores.relational import ServerUrls, open_relational
 from strata_stores.secrets.keyring import WrappingKeyring
 from strata_stores.settings import Settings
 from strata_stores.tantivy.log_store import TantivyLogStore
+from strata_stores.tantivy.search_index import TantivySearchIndex
 
 HEALTH_TIMEOUT_S: Final = 5.0
 _METRIC_THREADS: Final = 2
@@ -63,6 +66,7 @@ class Stores:
     system_units: SystemUnitsOfWork | None
     metric_store: MetricStore
     log_store: LogStore
+    search_index: SearchIndex
     cache: Cache
     latest_values: LatestValues
     rate_limiter: RedisRateLimiter
@@ -87,6 +91,7 @@ class Stores:
             "redis": self.cache.health,
             "metrics": self.metric_store.health,
             "logs": self.log_store.health,
+            "search": self.search_index.health,
             "archive": self.archive.health,
         }
         with ThreadPoolExecutor(len(checks), thread_name_prefix="health") as pool:
@@ -100,13 +105,16 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
         clock = relational.clock
         redis_breaker, metrics_breaker = Breaker("redis", clock), Breaker("metrics", clock)
         logs_breaker, archive_breaker = Breaker("logs", clock), Breaker("archive", clock)
+        search_breaker = Breaker("search", clock)
         mail_breaker = Breaker("mail", clock)
         redis_url = urls.redis.get_secret_value()
         metric_store = open_metric_store(settings, clock, metrics_breaker)
         stack.callback(metric_store.close)
         log_store = open_log_store(settings, clock, logs_breaker)
         stack.callback(log_store.close)
-        for prepare in (metric_store.prepare, log_store.prepare):
+        search_index = open_search_index(settings, clock, search_breaker)
+        stack.callback(search_index.close)
+        for prepare in (metric_store.prepare, log_store.prepare, search_index.prepare):
             _try(prepare)
         cache = RedisCache(redis_url, clock, breaker=redis_breaker)
         stack.callback(cache.close)
@@ -125,6 +133,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             system_units=relational.system_units,
             metric_store=metric_store,
             log_store=log_store,
+            search_index=search_index,
             cache=cache,
             latest_values=RedisLatestValues(cache.generations, clock),
             rate_limiter=rate_limiter,
@@ -139,7 +148,15 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             secret_box=relational.secret_box,
             password_hasher=hasher,
             keyring=relational.keyring,
-            breakers=(relational.breaker, redis_breaker, metrics_breaker, logs_breaker, archive_breaker, mail_breaker),
+            breakers=(
+                relational.breaker,
+                redis_breaker,
+                metrics_breaker,
+                logs_breaker,
+                search_breaker,
+                archive_breaker,
+                mail_breaker,
+            ),
             relational_health=relational.health,
         )
 
@@ -190,6 +207,22 @@ def open_log_store(settings: Settings, clock: Clock, breaker: Breaker) -> Tantiv
         return TantivyLogStore(_inside(settings.data_dir / "logs"), clock, breaker=breaker)
     url, username, password = _without_credentials(settings.logs_url)
     return ElasticLogStore(
+        url,
+        clock,
+        api_key=settings.logs_api_key.get_secret_value() if settings.logs_api_key else None,
+        basic_auth=(username, password) if username and password else None,
+        ca_certs=str(settings.ca_file) if settings.ca_file else None,
+        prefix=settings.logs_prefix,
+        breaker=breaker,
+    )
+
+
+def open_search_index(settings: Settings, clock: Clock, breaker: Breaker) -> SearchIndex:
+    """Beside the logs, wherever those are."""
+    if settings.is_embedded("logs_url"):
+        return TantivySearchIndex(settings.data_dir / "search", clock, breaker=breaker)
+    url, username, password = _without_credentials(settings.logs_url)
+    return ElasticSearchIndex(
         url,
         clock,
         api_key=settings.logs_api_key.get_secret_value() if settings.logs_api_key else None,

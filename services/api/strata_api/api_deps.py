@@ -24,6 +24,7 @@ from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.passkey_ceremonies import PasskeyCeremonies
 from strata_core.ports.password_hasher import PasswordHasher
 from strata_core.ports.rate_limiter import RateLimiter
+from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.health import StoreHealth
@@ -35,6 +36,7 @@ class ApiDeps:
     units: UnitsOfWork
     metric_store: MetricStore
     log_store: LogStore
+    search_index: SearchIndex
     cache: Cache
     clock: Clock
     password_hasher: PasswordHasher

@@ -36,6 +36,7 @@ def build_api(
         units=stores.units,
         metric_store=stores.metric_store,
         log_store=stores.log_store,
+        search_index=stores.search_index,
         cache=stores.cache,
         latest_values=stores.latest_values,
         clock=stores.clock,

@@ -26,6 +26,7 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
         WorkerDeps(
             units=stores.system_units,
             metric_store=stores.metric_store,
+            search_index=stores.search_index,
             log_store=stores.log_store,
             cache=stores.cache,
             doorbell=stores.doorbell,

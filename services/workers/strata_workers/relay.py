@@ -14,6 +14,7 @@ from strata_core.outbox.events import ClaimedEvent
 from strata_core.ports.cache import Cache
 from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.search.events import PROJECTION_DUE
 from strata_datamodel.errors import ConflictError, UnavailableError
 from strata_datamodel.ids import OrganizationId, OutboxId
 from strata_workers.handlers import HANDLERS, Handler, context_of
@@ -31,6 +32,8 @@ HANDLER_LIMIT_S: Final = 30.0
 MAX_DELAY: Final = timedelta(minutes=10)
 NO_BELLS: Final[Mapping[str, Callable[[], None]]] = {}
 """By the kind of event, whom to tell once it is finished. Whoever is told finds by themselves what there is to do."""
+APART: Final = (PROJECTION_DUE,)
+"""The projector's: it takes many at once, and an index that is down must not hold up a page."""
 
 
 class Answerer:
@@ -137,7 +140,7 @@ class Relay:
 
     def step(self) -> int:
         with self._units.system() as uow:
-            due = take_due_for_ringing(uow, EVENTS_PER_PASS)
+            due = take_due_for_ringing(uow, EVENTS_PER_PASS, APART)
         for outbox_id in due:
             if self._is_stopping():
                 break  # they are due again in ten seconds, for whoever runs then

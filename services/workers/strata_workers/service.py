@@ -26,6 +26,7 @@ from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
+from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -35,9 +36,12 @@ from strata_core.sagas.events import DOORBELL_KINDS
 from strata_core.sagas.fault_points import NO_FAULTS, FaultPoints
 from strata_core.sagas.queries import SagaFigures, saga_figures
 from strata_core.sagas.tools import SagaTools
+from strata_core.search.drift import DriftRow
+from strata_core.search.source import CurrentEntities
 from strata_core.sign_in.pruning import prune_sign_in
 from strata_datamodel.errors import UnavailableError
 from strata_datamodel.health import StoreHealth
+from strata_workers.drift_figures import drift_figures
 from strata_workers.evaluator import Evaluator
 from strata_workers.handlers import HANDLERS, Handler
 from strata_workers.heartbeat import Heartbeat, loop_health
@@ -45,7 +49,9 @@ from strata_workers.leading import Led
 from strata_workers.log_pruner import LogPruner
 from strata_workers.loops import Loop, LoopStatus
 from strata_workers.postman import Postman
+from strata_workers.projector import Projector
 from strata_workers.read_pruner import ReadPruner
+from strata_workers.reconciler import Reconciler
 from strata_workers.relay import Answerer, Relay
 from strata_workers.rq_worker import DoorbellWorker
 from strata_workers.saga_definitions import SAGAS
@@ -69,6 +75,7 @@ class WorkerDeps:
     units: SystemUnitsOfWork
     metric_store: MetricStore
     log_store: LogStore
+    search_index: SearchIndex
     cache: Cache
     doorbell: Doorbell
     notifier: Notifier
@@ -119,6 +126,8 @@ class Worker:
         self._saga_loop = Loop("sagas", self._sagas.step, deps.clock, pause_s=0.5)
         self._saga_figures = NO_SAGAS
         self._evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
+        self._projector = Projector(deps.units, deps.search_index, deps.name, deps.registry)
+        self._reconciler = Reconciler(deps.units, deps.search_index, deps.name)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
         self._heartbeat = Heartbeat(deps.units, deps.name, self.statuses)
@@ -141,6 +150,9 @@ class Worker:
             Loop("postman", self._postman.step, clock, pause_s=1.0),
             self._saga_loop,
             Loop("saga-leases", self._sagas.keep, clock, pause_s=RENEWAL_PAUSE_S),
+            Loop("search-projector", self._projector.step, clock, pause_s=0.25),
+            Loop("reconciler", self._reconciler.step, clock, pause_s=1.0),
+            Loop("drift", self._reconciler.adopt, clock, pause_s=5.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("heartbeat", self._heartbeat.step, clock, pause_s=HEARTBEAT_PAUSE_S),
         ]
@@ -218,6 +230,10 @@ class Worker:
         return self._backlog
 
     @property
+    def drift(self) -> Sequence[DriftRow]:
+        return list(self._reconciler.drift.values())
+
+    @property
     def newest_saga_figures(self) -> SagaFigures:
         return self._saga_figures
 
@@ -254,6 +270,8 @@ def _tools(deps: WorkerDeps) -> SagaTools:
     return SagaTools(
         metric_store=deps.metric_store,
         log_store=deps.log_store,
+        search_index=deps.search_index,
+        search_source=CurrentEntities(deps.units),
         cache=deps.cache,
         archive=deps.archive,
         notifier=deps.notifier,
@@ -288,4 +306,4 @@ class _WorkerFigures:
         for status in self._worker.statuses():
             beats.add_metric([status.name], status.failures)
         sagas = saga_figures_of(self._worker.newest_saga_figures, now)
-        return [*figures, beats, *sagas]
+        return [*figures, beats, *drift_figures(self._worker.drift, now), *sagas]

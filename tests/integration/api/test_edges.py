@@ -38,6 +38,7 @@ def bare(health):
             "units",
             "metric_store",
             "log_store",
+            "search_index",
             "cache",
             "password_hasher",
             "known_passwords",
@@ -178,6 +179,7 @@ def test_a_store_that_is_down_is_told_with_a_time_to_come_back():
         (
             "metric_store",
             "log_store",
+            "search_index",
             "cache",
             "password_hasher",
             "known_passwords",

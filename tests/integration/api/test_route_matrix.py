@@ -20,6 +20,7 @@ def _operations():
             "units",
             "metric_store",
             "log_store",
+            "search_index",
             "cache",
             "password_hasher",
             "known_passwords",

@@ -29,6 +29,7 @@ from strata_stores.secrets.box import AesGcmSecretBox
 from strata_stores.secrets.keyring import WrappingKey, WrappingKeyring
 from strata_stores.secrets.signing import Ed25519AnchorSigner
 from strata_stores.tantivy.log_store import TantivyLogStore
+from strata_stores.tantivy.search_index import TantivySearchIndex
 from strata_workers.service import OUTBOX_KEPT, Worker, WorkerDeps
 from waiting import eventually
 
@@ -42,12 +43,15 @@ def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[W
     store.prepare()
     log_store = TantivyLogStore(tmp_path / "logs", shifted_clock)
     log_store.prepare()
+    search_index = TantivySearchIndex(tmp_path / "search", shifted_clock)
+    search_index.prepare()
     box = AesGcmSecretBox(MemoryDataKeys(), WrappingKeyring([WrappingKey(b"w" * 32)]), shifted_clock)
     (tmp_path / "archive").mkdir()
     deps = WorkerDeps(
         units=system_units,
         metric_store=store,
         log_store=log_store,
+        search_index=search_index,
         cache=NullCache(),
         doorbell=bell,
         notifier=NullNotifier(),
@@ -67,6 +71,7 @@ def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[W
     bell.close()
     store.close()
     log_store.close()
+    search_index.close()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ AND binds closer than OR; words beside each other are joined by AND. Words ignor
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from strata_core.logs.attributes import FIXED_NAMES, TREE_NAMES, is_attribute
@@ -28,10 +29,30 @@ _LEVELS: Final[Mapping[str, str]] = {
     "err": LogLevel.ERROR.value,
     "critical": LogLevel.FATAL.value,
 }
-_FIELDS: Final = ", ".join((*_ALIASES, *FIXED_NAMES, _MESSAGE, *(f"{root}.<key>" for root in TREE_NAMES)))
 
 
-def parse_query(text: str) -> LogFilter:
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The fields there are. `text` is the one whose words are searched without a name, `closed` those of few values:
+    what may be written, and what it means."""
+
+    fields: str
+    text: str
+    is_field: Callable[[str], bool]
+    aliases: Mapping[str, str]
+    closed: Mapping[str, Mapping[str, str]]
+
+
+LOG_VOCABULARY: Final = Vocabulary(
+    fields=", ".join((*_ALIASES, *FIXED_NAMES, _MESSAGE, *(f"{root}.<key>" for root in TREE_NAMES))),
+    text=_MESSAGE,
+    is_field=is_attribute,
+    aliases=_ALIASES,
+    closed={"level": _LEVELS},
+)
+
+
+def parse_query(text: str, vocabulary: Vocabulary = LOG_VOCABULARY) -> LogFilter:
     """Nothing but spaces matches everything. Raises InvalidError (code `bad_query`) with the place of the mistake."""
     if len(text) > LOG_QUERY_LENGTH:
         refuse(LOG_QUERY_LENGTH, f"a query has at most {LOG_QUERY_LENGTH} characters (LOG_QUERY_LENGTH)")
@@ -39,12 +60,13 @@ def parse_query(text: str) -> LogFilter:
         text.encode()
     except UnicodeEncodeError as error:
         refuse(error.start, "this is half of a character")
-    return _Parser(text).whole()
+    return _Parser(text, vocabulary).whole()
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
         self._scanner = Scanner(text)
+        self._vocabulary = vocabulary
         self._clauses = 0
         self._depth = 0
 
@@ -105,17 +127,19 @@ class _Parser:
         return _word(word, began)
 
     def _field(self, written: str, began: int) -> LogFilter:
-        name = _ALIASES.get(written, written)
-        if name != _MESSAGE and not is_attribute(name):
-            refuse(began, f"there is no field {written[:80]!r}", hint=f"fields are {_FIELDS}; quote text with a colon")
+        known = self._vocabulary
+        name = known.aliases.get(written, written)
+        if name != known.text and not known.is_field(name):
+            hint = f"fields are {known.fields}; quote text with a colon"
+            refuse(began, f"there is no field {written[:80]!r}", hint=hint)
         at = self._scanner.at
         value, is_prefix, is_quoted = self._value(written)
-        if name == _MESSAGE:
+        if name == known.text:
             if is_prefix and value:
-                refuse(at, "the beginning of a word cannot be searched for in messages")
+                refuse(at, "the beginning of a word cannot be searched for in text")
             return MatchAll() if is_prefix else _text(value, at, phrase=is_quoted or _has_parts(value))
-        if name == "level" and not is_prefix:
-            value = _level(value, at)
+        if name in known.closed and not is_prefix:
+            value = _one_of(known.closed[name], name, value, at)
         return FieldIs(name, value, prefix=is_prefix)
 
     def _value(self, name: str) -> tuple[str, bool, bool]:
@@ -174,8 +198,9 @@ def _text(text: str, began: int, *, phrase: bool) -> Text:
     return Text(text, phrase=phrase)
 
 
-def _level(value: str, at: int) -> str:
-    level = _LEVELS.get(value.lower())
-    if level is None:
-        refuse(at, f"{value[:80]!r} is not a level", hint=f"levels are {', '.join(LogLevel)}")
-    return level
+def _one_of(values: Mapping[str, str], name: str, written: str, at: int) -> str:
+    meant = values.get(written.lower())
+    if meant is None:
+        known = ", ".join(dict.fromkeys(values.values()))
+        refuse(at, f"{written[:80]!r} is not a {name}", hint=f"there is {known}")
+    return meant

@@ -58,12 +58,13 @@ def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) ->
     return outbox_id
 
 
-def take_due_for_ringing(uow: UnitOfWork, limit: int) -> list[OutboxId]:
+def take_due_for_ringing(uow: UnitOfWork, limit: int, apart: Sequence[str] = ()) -> list[OutboxId]:
     """Due events that nobody holds, marked as rung: the relay's part. Commit, then ring. Organizations take turns, the
     first of each before the second of any; of none are more than RUNG_AT_ONCE rung and unfinished, so that whoever
-    comes new to the bell waits for that many of each other at most."""
+    comes new to the bell waits for that many of each other at most. Kinds that stand `apart` are looked for by others.
+    """
     now = uow.now()
-    line = _line(now).cte("line").prefix_with("MATERIALIZED", dialect="postgresql")
+    line = _line(now, apart).cte("line").prefix_with("MATERIALIZED", dialect="postgresql")
     free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
     due = (
         select(outbox.c.organization_id, outbox.c.id, line.c.turn)
@@ -85,7 +86,7 @@ def take_due_for_ringing(uow: UnitOfWork, limit: int) -> list[OutboxId]:
     return [OutboxId(row.id) for row in sorted(rows, key=lambda row: (row.turn, row.due_at, row.id))]
 
 
-def _line(now: datetime) -> Select[tuple[UUID, UUID, int]]:
+def _line(now: datetime, apart: Sequence[str]) -> Select[tuple[UUID, UUID, int]]:
     """The head of each organization's line. One look into an index for each of them, however long its line is; those
     who wait behind the head are not read."""
     pending = outbox.c.state == literal_column("'pending'")
@@ -103,6 +104,7 @@ def _line(now: datetime) -> Select[tuple[UUID, UUID, int]]:
     head = (
         select(outbox.c.id, func.row_number().over(order_by=(outbox.c.due_at, outbox.c.id)).label("turn"))
         .where(pending, outbox.c.organization_id == waiting.c.organization_id, outbox.c.due_at <= now)
+        .where(outbox.c.kind.not_in(apart))
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(RUNG_AT_ONCE)
         .lateral("head")

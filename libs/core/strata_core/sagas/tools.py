@@ -10,6 +10,8 @@ from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
 from strata_core.ports.notifier import Notifier
+from strata_core.ports.search_index import SearchIndex
+from strata_core.ports.search_source import SearchSource
 from strata_core.ports.secret_box import SecretBox
 
 
@@ -19,6 +21,8 @@ class SagaTools:
 
     metric_store: MetricStore
     log_store: LogStore
+    search_index: SearchIndex
+    search_source: SearchSource
     cache: Cache
     archive: Archive
     notifier: Notifier

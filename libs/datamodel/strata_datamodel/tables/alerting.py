@@ -49,6 +49,13 @@ alert_rules = Table(
     CheckConstraint("interval_s > 0", name="interval_s"),
     # The evaluator looks for due rules of all organizations at once.
     Index("ix_alert_rules_next_due_at", "next_due_at", postgresql_where=text("is_enabled")),
+    # And then for the first few of each.
+    Index(
+        "ix_alert_rules_organization_id_next_due_at",
+        "organization_id",
+        "next_due_at",
+        postgresql_where=text("is_enabled"),
+    ),
 )
 
 alert_states = Table(
@@ -107,4 +114,6 @@ alerts = Table(
     ),
     Index("ix_alerts_organization_id_status_started_at_id", "organization_id", "status", "started_at", "id"),
     Index("ix_alerts_organization_id_started_at_id", "organization_id", "started_at", "id"),
+    # For searches, which look at what changed in the last seconds.
+    Index("ix_alerts_organization_id_updated_at", "organization_id", "updated_at"),
 )

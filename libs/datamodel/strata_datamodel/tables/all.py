@@ -16,6 +16,7 @@ from strata_datamodel.tables.people import email_changes, invitations, legacy_us
 from strata_datamodel.tables.quotas import quotas
 from strata_datamodel.tables.roles import role_assignments, roles
 from strata_datamodel.tables.sagas import saga_steps, sagas
+from strata_datamodel.tables.search import divergences, reconciliations, search_generations
 from strata_datamodel.tables.secrets import data_keys
 from strata_datamodel.tables.series import metric_series
 from strata_datamodel.tables.sign_in import (
@@ -38,6 +39,7 @@ __all__ = [
     "audit_log",
     "data_keys",
     "dead_letters",
+    "divergences",
     "email_changes",
     "erasures",
     "external_identities",
@@ -57,12 +59,14 @@ __all__ = [
     "passkeys",
     "quotas",
     "receipts",
+    "reconciliations",
     "recovery_codes",
     "role_assignments",
     "roles",
     "saga_steps",
     "sagas",
     "schema_ledger",
+    "search_generations",
     "security_events",
     "service_accounts",
     "service_dependencies",

@@ -13,6 +13,7 @@ from strata_stores.elastic.mapping import ATTRIBUTES, MADE_FOR_SEARCH, ORGANIZAT
 ENTITY: Final = "entity_id"
 BUCKET: Final = "bucket"
 CHECKSUM: Final = "checksum"
+CHANGED: Final = "changed_us"
 DELETED_MS: Final = "deleted_ms"
 """When its deletion was written; nothing for what is alive."""
 
@@ -24,6 +25,7 @@ _PROPERTIES: Final[dict[str, Any]] = {
     ATTRIBUTES: {"type": "keyword", "doc_values": False},
     BUCKET: {"type": "integer"},
     CHECKSUM: {"type": "long"},
+    CHANGED: {"type": "long"},
     DELETED_MS: {"type": "long"},
 }
 _TOMBSTONE: Final[Query] = {"exists": {"field": DELETED_MS}}
@@ -50,7 +52,8 @@ def entity_document(entity: Projected, now_ms: int) -> bytes:
         ORGANIZATION: str(entity.organization_id),
         ENTITY: entity.entity_id.hex,
         BUCKET: bucket_of(entity.entity_id),
-        CHECKSUM: checksum_of(entity.entity_id, entity.version),
+        CHECKSUM: checksum_of(entity.entity_id, entity.version, entity.changed_us),
+        CHANGED: entity.changed_us,
     }
     if entity.document is None:
         document[DELETED_MS] = now_ms

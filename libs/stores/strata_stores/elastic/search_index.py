@@ -34,6 +34,7 @@ from strata_stores.elastic.bulk import Item, send_all
 from strata_stores.elastic.compiler import of_organization
 from strata_stores.elastic.entity_mapping import (
     BUCKET,
+    CHANGED,
     CHECKSUM,
     DELETED_MS,
     ENTITY,
@@ -163,11 +164,11 @@ class ElasticSearchIndex:
             search_after=None if after is None else [after.hex],
             size=limit,
             version=True,
-            docvalue_fields=[DELETED_MS],
+            docvalue_fields=[CHANGED, DELETED_MS],
             track_total_hits=False,
         )
         return [
-            Held(entity_id_of(hit["sort"][0]), hit["_version"], DELETED_MS in hit.get("fields", {}))
+            Held(entity_id_of(hit["sort"][0]), hit["_version"], hit["fields"][CHANGED][0], DELETED_MS in hit["fields"])
             for hit in answer["hits"]["hits"]
         ]
 

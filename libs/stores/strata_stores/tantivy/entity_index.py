@@ -16,6 +16,7 @@ from strata_datamodel.search import BUCKETS, Bucket, Buckets, Found, Held, Index
 from strata_stores.tantivy.compiler import events_that_match, excluding, narrowed, of_organization, within
 from strata_stores.tantivy.entity_schema import (
     BUCKET,
+    CHANGED,
     CHECKSUM,
     DELETED_MS,
     ENTITY_SCHEMA,
@@ -107,10 +108,10 @@ class EntityIndex:
             if not top:
                 return []
             addresses = [address for _, address in top]
-            versions, deleted = column(searcher, VERSION, addresses), column(searcher, DELETED_MS, addresses)
+            columns = [column(searcher, field, addresses) for field in (VERSION, CHANGED, DELETED_MS)]
         return [
-            Held(entity_id_of((key[0], key[1])), version, deleted_ms > 0)
-            for (key, _), version, deleted_ms in zip(top, versions, deleted, strict=True)
+            Held(entity_id_of((key[0], key[1])), version, changed_us, deleted_ms > 0)
+            for (key, _), version, changed_us, deleted_ms in zip(top, *columns, strict=True)
         ]
 
     def purge_deleted(self, before_ms: int, limit: int) -> int:

@@ -23,6 +23,7 @@ KEY: Final = "key"
 VERSION: Final = "version"
 BUCKET: Final = "bucket"
 CHECKSUM: Final = "checksum"
+CHANGED: Final = "changed_us"
 DELETED_MS: Final = "deleted_ms"
 """When its deletion was written; 0 of what is alive."""
 
@@ -33,6 +34,7 @@ def entity_schema() -> tantivy.Schema:
     builder.add_unsigned_field(VERSION, fast=True)
     builder.add_unsigned_field(BUCKET, indexed=True, fast=True)
     builder.add_unsigned_field(CHECKSUM, fast=True)
+    builder.add_integer_field(CHANGED, fast=True)
     builder.add_unsigned_field(DELETED_MS, indexed=True, fast=True)
     return builder.build()
 
@@ -53,7 +55,8 @@ def entity_document(entity: Projected, now_ms: int) -> tantivy.Document:
     document.add_unsigned(ID_LOW, low)
     document.add_unsigned(VERSION, entity.version)
     document.add_unsigned(BUCKET, bucket_of(entity.entity_id))
-    document.add_unsigned(CHECKSUM, checksum_of(entity.entity_id, entity.version))
+    document.add_unsigned(CHECKSUM, checksum_of(entity.entity_id, entity.version, entity.changed_us))
+    document.add_integer(CHANGED, entity.changed_us)
     document.add_unsigned(DELETED_MS, 0 if entity.document else max(1, now_ms))
     document.add_integer(TIMESTAMP, entity.document.at_ns if entity.document else 0)
     if entity.document is not None:

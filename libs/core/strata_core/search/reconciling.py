@@ -1,0 +1,121 @@
+"""Passes over organizations: who is next, and what was found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.search.comparing import Comparison
+from strata_core.search.projections import PROJECTIONS, STORE
+from strata_core.search.repairing import ask_for_repairs, oldest_seen_at, remember
+from strata_core.search.rules import Drift
+from strata_datamodel.ids import OrganizationId
+from strata_datamodel.limits import OUTBOX_ERROR_LENGTH
+from strata_datamodel.tables.organizations import organizations
+from strata_datamodel.tables.search import reconciliations
+
+EVERY: Final = timedelta(minutes=1)
+SOON: Final = timedelta(seconds=5)
+"""While something is to be repaired: with REPAIRS_PER_PASS this is the rate that repairs are capped at."""
+LEASE: Final = timedelta(minutes=5)
+_ADOPTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPass:
+    organization_id: OrganizationId
+    kind: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """`is_mine` is False when another worker took the pass over meanwhile: nothing was written."""
+
+    is_mine: bool
+    repairs: int = 0
+
+
+def adopt_organizations(uow: UnitOfWork) -> int:
+    """Those that came since the last time get their passes. In a system unit."""
+    adopted = 0
+    for kind in PROJECTIONS:
+        known = select(reconciliations.c.organization_id)
+        known = known.where(reconciliations.c.store == STORE, reconciliations.c.kind == kind)
+        new = select(organizations.c.id).where(organizations.c.status == "active", organizations.c.id.not_in(known))
+        rows = uow.execute(new.limit(_ADOPTED)).scalars().all()
+        if rows:
+            values = [{"organization_id": found, "store": STORE, "kind": kind} for found in rows]
+            adopted += uow.execute(insert(reconciliations).values(values).on_conflict_do_nothing()).rowcount
+    return adopted
+
+
+def claim_pass(uow: UnitOfWork, worker: str) -> ClaimedPass | None:
+    """The one that is due the longest and that nobody is at. In a system unit; commit before the pass."""
+    r, now = reconciliations, uow.now()
+    is_free = or_(r.c.lease_until.is_(None), r.c.lease_until <= now)
+    is_active = select(organizations.c.id).where(organizations.c.status == "active")
+    due = select(r.c.organization_id, r.c.store, r.c.kind)
+    due = due.where(r.c.store == STORE, r.c.due_at <= now, is_free, r.c.organization_id.in_(is_active))
+    chosen = due.order_by(r.c.due_at).limit(1).with_for_update(of=r, skip_locked=True).cte("chosen")
+    row = uow.execute(
+        update(r)
+        .where(tuple_(r.c.organization_id, r.c.store, r.c.kind).in_(select(chosen)))
+        .values(claimed_by=worker, lease_until=now + LEASE, epoch=r.c.epoch + 1)
+        .returning(r.c.organization_id, r.c.kind, r.c.epoch)
+    ).one_or_none()
+    return None if row is None else ClaimedPass(OrganizationId(row.organization_id), row.kind, row.epoch)
+
+
+def settle_pass(uow: UnitOfWork, claimed: ClaimedPass, comparison: Comparison) -> Settled:
+    """What was found is remembered, and repairs are asked for, in the organization's transaction. After it the pass is
+    due again: soon, if there is something left to do."""
+    if not _holds(uow, claimed):
+        return Settled(is_mine=False)
+    remember(uow, claimed.kind, comparison)
+    repairs = ask_for_repairs(uow, claimed.kind)
+    values: dict[str, object] = {
+        "expected": comparison.wanted,
+        "held": comparison.held,
+        "missing": comparison.counts.get(Drift.MISSING, 0),
+        "stale": comparison.counts.get(Drift.STALE, 0),
+        "ghosts": comparison.counts.get(Drift.GHOST, 0),
+        "ahead": comparison.counts.get(Drift.AHEAD, 0),
+        "oldest_at": oldest_seen_at(uow, claimed.kind),
+        "repairs": reconciliations.c.repairs + repairs,
+        "last_error": None,
+        "passed_at": uow.now(),
+    }
+    _end(uow, claimed, uow.now() + (SOON if comparison.drift else EVERY), values)
+    return Settled(is_mine=True, repairs=repairs)
+
+
+def put_off_pass(uow: UnitOfWork, claimed: ClaimedPass, reason: str) -> None:
+    """Nothing can be said of what a store holds that does not answer: the figures stay those of the last pass."""
+    _end(uow, claimed, uow.now() + EVERY, {"last_error": reason[:OUTBOX_ERROR_LENGTH]})
+
+
+def ask_for_passes(uow: UnitOfWork) -> None:
+    """All of them, now. In a system unit."""
+    uow.execute(update(reconciliations).where(reconciliations.c.store == STORE).values(due_at=func.app.now()))
+
+
+def _holds(uow: UnitOfWork, claimed: ClaimedPass) -> bool:
+    held = select(reconciliations.c.epoch).where(_row_of(uow, claimed)).with_for_update()
+    return uow.execute(held).one_or_none() is not None
+
+
+def _end(uow: UnitOfWork, claimed: ClaimedPass, due_at: datetime, values: Mapping[str, object]) -> None:
+    ended = update(reconciliations).where(_row_of(uow, claimed))
+    uow.execute(ended.values(due_at=due_at, claimed_by=None, lease_until=None, **values))
+
+
+def _row_of(uow: UnitOfWork, claimed: ClaimedPass) -> ColumnElement[bool]:
+    """While nobody claimed it since."""
+    r = reconciliations
+    mine = and_(r.c.organization_id == uow.organization_id, r.c.store == STORE, r.c.kind == claimed.kind)
+    return and_(mine, r.c.epoch == claimed.epoch)

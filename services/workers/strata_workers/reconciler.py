@@ -1,0 +1,76 @@
+"""Finds out where the search index and PostgreSQL differ, one organization after another, and has it repaired."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from strata_core.ports.search_index import SearchIndex
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.search.comparing import compare
+from strata_core.search.drift import DriftRow, drift_by_kind, nothing_known
+from strata_core.search.projections import PROJECTIONS, STORE
+from strata_core.search.reconciling import ClaimedPass, adopt_organizations, claim_pass, put_off_pass, settle_pass
+from strata_datamodel.errors import StoreUnavailableError
+
+log = structlog.get_logger(__name__)
+PASSES_PER_STEP: Final = 20
+
+
+class Reconciler:
+    """Each pass is claimed, so that any number of workers share them. What it finds is in the database: figures and
+    `strata doctor consistency` read it there."""
+
+    def __init__(self, units: SystemUnitsOfWork, index: SearchIndex, worker: str) -> None:
+        self._units = units
+        self._index = index
+        self._worker = worker
+        self._drift: Mapping[tuple[str, str], DriftRow] = {
+            (STORE, kind): nothing_known(STORE, kind) for kind in PROJECTIONS
+        }
+
+    @property
+    def drift(self) -> Mapping[tuple[str, str], DriftRow]:
+        """Of all organizations, by store and kind, as it was when last looked at."""
+        return self._drift
+
+    def step(self) -> int:
+        passes = 0
+        for _ in range(PASSES_PER_STEP):
+            with self._units.system() as uow:
+                claimed = claim_pass(uow, self._worker)
+            if claimed is None:
+                break
+            self._pass(claimed)
+            passes += 1
+        return passes
+
+    def adopt(self) -> int:
+        """Organizations that came since; and what all of them have in difference is counted."""
+        with self._units.system() as uow:
+            adopt_organizations(uow)
+            self._drift = drift_by_kind(uow)
+        return 0
+
+    def _pass(self, claimed: ClaimedPass) -> None:
+        try:
+            comparison = compare(self._units.organization, self._index, claimed.organization_id, claimed.kind)
+            if comparison.is_missing and comparison.wanted:
+                self._index.create(comparison.place)
+        except StoreUnavailableError as error:
+            if error.store == "postgres":
+                raise
+            with self._units.organization(claimed.organization_id) as uow:
+                put_off_pass(uow, claimed, error.detail)
+            return
+        with self._units.organization(claimed.organization_id) as uow:
+            settled = settle_pass(uow, claimed, comparison)
+        if comparison.drift and settled.is_mine:
+            counts = {drift.value: count for drift, count in comparison.counts.items() if count}
+            log.warning(
+                "search_drift",
+                organization_id=str(claimed.organization_id),
+                kind=claimed.kind,
+                repairs=settled.repairs,
+                **counts,
+            )
