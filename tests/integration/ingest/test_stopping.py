@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from structlog.testing import capture_logs
 
+from strata_core.latest.nowhere import Nowhere
 from strata_datamodel.limits import MIB
 from strata_ingest.bootstrap import IngestService
 from waiting import eventually
@@ -35,6 +36,7 @@ def slow(make_ingest):
         clock=machine.clock,
         metric_store=machine.metric_store,
         log_store=machine.log_store,
+        latest_values=Nowhere(),
         rate_limiter=None,
         breakers=(),
         relational_health=None,
