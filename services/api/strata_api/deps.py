@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Request, Response
 
 from strata_api.api_deps import ApiDeps, deps_of, injected
 from strata_api.authentication import Origin, Principal, origin_of
-from strata_api.paging import Listing, Paging
+from strata_api.paging import CursorPlace, Listing, PageQuery, Paging
 from strata_api.recognition import expect_new_sessions, recognised, recognised_person, refuse_confined
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.access.rules import require, require_somewhere
@@ -37,9 +37,12 @@ class Access:
         """The page of the list `name` that was asked for. Lists with other filters have other cursors."""
         return paging.of(self.deps.cursors, self.ctx.organization_id, name, filters)
 
-    def listed(self, paging: Paging, name: str, view: ListView, where: Mapping[str, object] | None = None) -> Response:
+    def listed(
+        self, request: Request, asked: PageQuery, name: str, view: ListView, where: Mapping[str, object] | None = None
+    ) -> Response:
         """The page of the list `name` that was asked for, as PostgreSQL wrote it."""
-        listing = self.listing(paging, name, where)
+        place = CursorPlace(self.ctx.organization_id, name, where or {})
+        listing = Listing(self.deps.cursors, place, asked, request)
         question = view.question(self.ctx, limit=listing.fetch, after=listing.key(len(view.key)), where=where)
         return listing.written(self.deps.units.page(question))
 

@@ -81,7 +81,7 @@ class Listing:
     place: CursorPlace
     query: PageQuery
     request: Request
-    response: Response
+    response: Response = field(default_factory=Response)
 
     @property
     def fetch(self) -> int:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag, is_unchanged
 from strata_api.idempotency import Made, OnlyOnce
-from strata_api.paging import Paged
+from strata_api.list_queries import asked_by, documented
+from strata_api.paging import PageQuery
 from strata_api.schemas import Document, Instant, Page, Sent, Shown, Text
 from strata_core.inventory.commands import create_host, delete_host, replace_host
 from strata_core.inventory.lists import HOSTS, tag_condition
@@ -27,6 +28,17 @@ _LIST = "hosts_list"
 
 Label = Annotated[Text, Field(min_length=1, max_length=NAME_LENGTH)]
 Tag = Annotated[str, Query(max_length=2 * TAG_LENGTH + 1, description="A tag's key, or key:value.")]
+
+
+class InventoryQuery(PageQuery):
+    status: EntityStatus | None = None
+    environment: Annotated[str, Query(max_length=NAME_LENGTH)] | None = None
+    tag: Tag | None = None
+    name_prefix: Annotated[str, Query(max_length=NAME_LENGTH)] | None = None
+
+    def conditions(self) -> dict[str, object]:
+        plain = {"status": self.status, "environment": self.environment, "name_prefix": self.name_prefix}
+        return {**plain, **tag_condition(self.tag)}
 
 
 class HostForm(Sent):
@@ -80,17 +92,19 @@ class LatestOut(BaseModel):
     )
 
 
-@router.get("", operation_id=_LIST, summary="Hosts by name", response_model=Page[HostOut])
+@router.get(
+    "",
+    operation_id=_LIST,
+    summary="Hosts by name",
+    response_model=Page[HostOut],
+    openapi_extra=documented(InventoryQuery),
+)
 def list_hosts(
     access: Annotated[Access, requires("hosts:read", in_scope=True)],
-    paged: Paged,
-    status: EntityStatus | None = None,
-    environment: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
-    tag: Tag | None = None,
-    name_prefix: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
+    asked: Annotated[InventoryQuery, asked_by(InventoryQuery)],
+    request: Request,
 ) -> Response:
-    where = {"status": status, "environment": environment, "name_prefix": name_prefix, **tag_condition(tag)}
-    return access.listed(paged, _LIST, HOSTS, where)
+    return access.listed(request, asked, _LIST, HOSTS, asked.conditions())
 
 
 @router.post("", operation_id="hosts_create", summary="Add a host", status_code=201, response_model=HostOut)

@@ -3,14 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
 from strata_api.etags import check_if_match, etag, is_unchanged
 from strata_api.idempotency import Made, OnlyOnce
-from strata_api.paging import Paged
-from strata_api.routes.hosts import Label, Tag
+from strata_api.list_queries import asked_by, documented
+from strata_api.routes.hosts import InventoryQuery, Label
 from strata_api.schemas import Document, Instant, Page, Sent, Shown, Text
 from strata_core.inventory.commands import (
     add_dependency,
@@ -19,16 +19,22 @@ from strata_core.inventory.commands import (
     remove_dependency,
     replace_service,
 )
-from strata_core.inventory.lists import SERVICES, tag_condition
+from strata_core.inventory.lists import SERVICES
 from strata_core.inventory.queries import dependencies, dependents, service
 from strata_core.inventory.rules import ServiceDraft
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import ServiceId
 from strata_datamodel.inventory import DependencyKind, EntityStatus, Service, Source
-from strata_datamodel.limits import NAME_LENGTH
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/services", tags=["services"])
 _LIST = "services_list"
+
+
+class ServiceQuery(InventoryQuery):
+    host_id: UUID | None = None
+
+    def conditions(self) -> dict[str, object]:
+        return {**super().conditions(), "host_id": self.host_id}
 
 
 class ServiceForm(Sent):
@@ -82,18 +88,19 @@ class Dependencies(Shown):
     dependents: list[DependencyOut]
 
 
-@router.get("", operation_id=_LIST, summary="Services by name", response_model=Page[ServiceOut])
+@router.get(
+    "",
+    operation_id=_LIST,
+    summary="Services by name",
+    response_model=Page[ServiceOut],
+    openapi_extra=documented(ServiceQuery),
+)
 def list_services(
     access: Annotated[Access, requires("services:read", in_scope=True)],
-    paged: Paged,
-    status: EntityStatus | None = None,
-    environment: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
-    tag: Tag | None = None,
-    name_prefix: Annotated[str | None, Query(max_length=NAME_LENGTH)] = None,
-    host_id: UUID | None = None,
+    asked: Annotated[ServiceQuery, asked_by(ServiceQuery)],
+    request: Request,
 ) -> Response:
-    where = {"status": status, "environment": environment, "name_prefix": name_prefix, "host_id": host_id}
-    return access.listed(paged, _LIST, SERVICES, {**where, **tag_condition(tag)})
+    return access.listed(request, asked, _LIST, SERVICES, asked.conditions())
 
 
 @router.post("", operation_id="services_create", summary="Add a service", status_code=201, response_model=ServiceOut)
