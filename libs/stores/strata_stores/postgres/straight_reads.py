@@ -98,9 +98,18 @@ _Asked = list[tuple[_Prepared, list[bytes | None]]]
 
 
 def _answered(pooled: PoolProxiedConnection, asked: _Asked) -> PGresult:
-    """The result of the last of them."""
-    connection = cast("BoundedConnection", pooled.driver_connection)
+    """The result of the last of them. psycopg deallocates every prepared statement of a connection, ours among them,
+    when a transaction in which it used its own is rolled back: then they are prepared again."""
     known = cast("set[bytes]", pooled.info.setdefault(_PREPARED, set()))
+    try:
+        return _answered_with(pooled, known, asked)
+    except errors.InvalidSqlStatementName:
+        known.clear()
+        return _answered_with(pooled, known, asked)
+
+
+def _answered_with(pooled: PoolProxiedConnection, known: set[bytes], asked: _Asked) -> PGresult:
+    connection = cast("BoundedConnection", pooled.driver_connection)
     pgconn = connection.pgconn
     try:
         fresh = _send(pgconn, known, asked)
