@@ -106,6 +106,22 @@ def test_the_first_of_each_organization_comes_before_the_second_of_any(crowd):
     assert claimed.count(crowd.organizations.second) == 2
 
 
+@pytest.mark.parametrize("status", ["suspended", "deleting"])
+def test_rules_of_an_organization_that_is_not_active_wait_until_it_is(crowd, status):
+    crowd.rules(crowd.organizations.first, 2)
+    crowd.rules(crowd.organizations.second, 1)
+    by_id = "UPDATE organizations SET status = %s WHERE id = %s"
+    crowd.database.run(by_id, status, crowd.organizations.first)
+    crowd.store.let_go.set()
+    assert crowd.evaluator.step() == 1
+    assert crowd.evaluator.drain(30)
+    assert (crowd.evaluated(crowd.organizations.first), crowd.evaluated(crowd.organizations.second)) == (0, 1)
+    assert set(crowd.store.asked) == {crowd.organizations.second}
+    crowd.database.run(by_id, "active", crowd.organizations.first)
+    assert crowd.evaluator.step() == 2
+    assert crowd.evaluator.drain(30)
+
+
 def test_what_is_claimed_when_the_worker_stops_is_evaluated_or_due_at_once(crowd):
     crowd.rules(crowd.organizations.first, 3)
     assert crowd.evaluator.step() == PER_ORGANIZATION

@@ -62,14 +62,14 @@ FILL = """
 
 
 @contextmanager
-def plans_of(engine: Engine) -> Iterator[list[dict[str, object]]]:
+def plans_of(engine: Engine, explain_by: str = "EXPLAIN (FORMAT JSON) ") -> Iterator[list[dict[str, object]]]:
     """The plan of each statement that runs on the engine meanwhile, made just before it runs."""
     plans: list[dict[str, object]] = []
 
     def explain(connection, cursor, statement, parameters, context, executemany) -> None:
         if not executemany and "set_config" not in statement:
             plain = connection.connection.cursor()
-            plain.execute("EXPLAIN (FORMAT JSON) " + statement, parameters)
+            plain.execute(explain_by + statement, parameters)
             plans.append(plain.fetchone()[0][0]["Plan"])
 
     event.listen(engine, "before_cursor_execute", explain)
@@ -85,6 +85,15 @@ def scans(plan: dict[str, object]) -> Iterator[str]:
         yield str(plan["Relation Name"])
     for child in plan.get("Plans", ()):  # type: ignore[attr-defined]
         yield from scans(child)
+
+
+def rows_read(plan: dict[str, object], table: str) -> Iterator[int]:
+    """By each scan of the table, in all its loops."""
+    if plan.get("Relation Name") == table:
+        lost = sum(int(str(value)) for name, value in plan.items() if name.startswith("Rows Removed"))
+        yield (int(float(str(plan["Actual Rows"]))) + lost) * int(str(plan["Actual Loops"]))
+    for child in plan.get("Plans", ()):  # type: ignore[attr-defined]
+        yield from rows_read(child, table)
 
 
 @pytest.fixture
@@ -150,6 +159,15 @@ def test_what_workers_look_for_over_all_organizations_is_found_by_index(
         assert plans
         # Tables with a row or none for each of two organizations: there an index is no help.
         assert {table for plan in plans for table in scans(plan)} <= {"webhooks", "organizations", "memberships"}, name
+
+
+def test_a_long_line_of_one_organization_is_not_read_to_find_the_next_rules(
+    system_units: SystemUnitsOfWork, worker_engine: Engine, own_database: Database, filled: TwoOrganizations
+) -> None:
+    own_database.run("UPDATE alert_rules SET next_due_at = now() - interval '1 hour'; ANALYZE alert_rules")
+    with plans_of(worker_engine, "EXPLAIN (ANALYZE, FORMAT JSON) ") as plans, system_units.system() as uow:
+        assert len(claim_due_rules(uow, 4, per_organization=3)) == 4
+    assert sum(rows_read(plans[0], "alert_rules")) < 50  # of 10,000
 
 
 def test_a_query_without_an_index_would_be_seen(

@@ -8,7 +8,7 @@ from typing import Final, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Select, and_, case, delete, func, or_, select, update
+from sqlalchemy import Select, and_, case, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.alerting.commands import open_alert, settle_alert
@@ -83,19 +83,23 @@ def release_rules(uow: UnitOfWork, claimed: Sequence[DueRule]) -> None:
 def _line(
     now: datetime, per_organization: int, under_way: Mapping[OrganizationId, int]
 ) -> Select[tuple[UUID, UUID, int]]:
-    """Due rules, the first of each organization before the second of any."""
+    """Due rules, the first of each organization before the second of any. Of each organization its few oldest are
+    looked up, so that nobody's long line is read: a backlog must not make finding the next rule slower."""
     r = alert_rules.c
-    held = [(r.organization_id == organization_id, count) for organization_id, count in under_way.items()]
-    place = func.row_number().over(partition_by=r.organization_id, order_by=r.next_due_at)
-    turn = (place + (case(*held, else_=0) if held else 0)).label("turn")
-    due = (
-        select(r.organization_id, r.id, turn, r.next_due_at)
-        .join(organizations, organizations.c.id == r.organization_id)
-        .where(r.is_enabled, r.next_due_at <= now, organizations.c.status == "active")
-        .subquery()
+    held = [(organizations.c.id == organization_id, count) for organization_id, count in under_way.items()]
+    oldest = (
+        select(r.id, r.next_due_at, func.row_number().over(order_by=r.next_due_at).label("place"))
+        .where(r.organization_id == organizations.c.id, r.is_enabled, r.next_due_at <= now)
+        .order_by(r.next_due_at)
+        .limit(per_organization)
+        .correlate(organizations)
+        .lateral("oldest")
     )
-    wanted = select(due.c.organization_id, due.c.id, due.c.turn).where(due.c.turn <= per_organization)
-    return wanted.order_by(due.c.turn, due.c.next_due_at)
+    turn = (oldest.c.place + (case(*held, else_=0) if held else 0)).label("turn")
+    is_any_due = select(1).where(r.is_enabled, r.next_due_at <= now).exists()
+    wanted = select(organizations.c.id.label("organization_id"), oldest.c.id, turn).join(oldest, true())
+    wanted = wanted.where(organizations.c.status == "active", turn <= per_organization, is_any_due)
+    return wanted.order_by(turn, oldest.c.next_due_at)
 
 
 def recall_rules(uow: UnitOfWork) -> int:
