@@ -19,6 +19,7 @@ from bench.rows import (
     ingest_bulk,
     ingest_line_protocol,
     ingest_steps,
+    saga_throughput,
 )
 
 ROWS: Final[dict[str, Row]] = {
@@ -31,6 +32,7 @@ ROWS: Final[dict[str, Row]] = {
         authenticated_get.ROW,
         hot_list.ROW,
         allocator.ROW,
+        saga_throughput.ROW,
     )
 }
 _REPEATS: Final = 5

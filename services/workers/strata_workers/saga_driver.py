@@ -237,11 +237,12 @@ class SagaDriver:
         self, uow: UnitOfWork, saga: SagaRecord, step: StepRecord, definition: SagaDefinition
     ) -> SagaRecord | None:
         """Writes the step down, with the saga's end when it was the last. None when it has ended."""
-        after = replace(saga, claims=0, failures=0, seen_at=uow.now()).with_step(step)
+        step = _counted(saga, step)
+        after = replace(saga, claims=0, failures=0, stuck_since=None, seen_at=uow.now()).with_step(step)
         coming = next_move(after, definition)
         ends = coming.state if isinstance(coming, End) else None
         pivots = step.seq == saga.pivot and not saga.is_past_pivot
-        values = _written(uow, saga, step)
+        values = _written(uow, step)
         request = progress.advance(uow, saga, (step.seq, values), ends=ends, unless_requested=pivots)
         uow.after_commit(lambda: self._tell(saga, step, ends))
         return None if ends is not None else replace(after, request=request)
@@ -286,9 +287,10 @@ class SagaDriver:
         state: StepState | None = None,
     ) -> SagaRecord | None:
         state = state or step.state
-        settled = saga.with_step(replace(step, state=state, is_fresh=False))
+        tried = _counted(saga, replace(step, state=state, is_fresh=False))
+        settled = saga.with_step(tried)
         verdict = after_failure(settled, definition, step.seq, failure, secrets.randbelow(_NOISE) / _NOISE)
-        values: Values = {"state": state.value, "last_error": failure.reason, **progress.attempted(saga)}
+        values: Values = {"state": state.value, "last_error": failure.reason, **_attempts(tried)}
         with self._unit(saga) as uow:
             if isinstance(verdict, TurnBack):
                 progress.turn_back(uow, saga, verdict, step=(step.seq, values))
@@ -326,18 +328,32 @@ def _of(definition: SagaDefinition, step: StepRecord, kind: type[S]) -> S:
     return declared
 
 
-def _written(uow: UnitOfWork, saga: SagaRecord, step: StepRecord) -> Values:
-    values: dict[str, Any] = {"state": step.state.value, **progress.attempted(saga)}
+def _counted(saga: SagaRecord, step: StepRecord) -> StepRecord:
+    """With one attempt more, in the direction the saga goes. An intent is none."""
+    if step.state is StepState.INTENDED and step.is_fresh:
+        return step
+    if saga.state is SagaState.COMPENSATING:
+        return replace(step, undo_attempts=step.undo_attempts + 1)
+    return replace(step, attempts=step.attempts + 1)
+
+
+def _attempts(step: StepRecord) -> Values:
+    return {"attempts": step.attempts, "undo_attempts": step.undo_attempts}
+
+
+def _written(uow: UnitOfWork, step: StepRecord) -> Values:
+    now = uow.now()
     match step.state:
         case StepState.INTENDED:
-            return {"state": step.state.value, "intent": step.intent, "started_at": uow.now()}
+            return {"state": step.state.value, "intent": step.intent, "started_at": now}
         case StepState.DONE:
-            values |= {"output": step.output, "done_at": uow.now(), "last_error": None}
-            if step.kind is StepKind.LOCAL:
-                values["started_at"] = uow.now()
+            values = {"state": step.state.value, "output": step.output, "done_at": now, "last_error": None}
+            started = {"started_at": now} if step.kind is StepKind.LOCAL else {}
+            return {**values, **started, **_attempts(step)}
         case StepState.UNDONE:
-            values |= {"undone_at": uow.now(), "last_error": None}
-    return values
+            return {"state": step.state.value, "undone_at": now, "last_error": None, **_attempts(step)}
+        case _:
+            return {"state": step.state.value, **_attempts(step)}
 
 
 def _context(saga: SagaRecord, definition: SagaDefinition) -> Context:

@@ -87,6 +87,7 @@ def record_of(definition: SagaDefinition, **changes: object) -> SagaRecord:
         epoch=1,
         claims=1,
         failures=0,
+        stuck_since=None,
         deadline_at=NOW + definition.deadline,
         seen_at=NOW,
         steps=steps,

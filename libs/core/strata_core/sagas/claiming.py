@@ -23,7 +23,8 @@ _READ: Final = tuple(
     sagas.c[name]
     for name in (
         *("organization_id", "id", "kind", "definition_version", "input", "started_by", "state", "parked_from"),
-        *("pivot", "is_cancelled", "request", "epoch", "claims", "failures", "deadline_at"),
+        *("pivot", "is_cancelled", "request", "epoch", "claims", "failures", "stuck_since"),
+        "deadline_at",
     )
 )
 # Organizations take turns: the walk goes from one that has something to claim to the next, from where the last claim
@@ -67,7 +68,7 @@ UPDATE sagas SET epoch = epoch + 1, claims = claims + 1, lease_owner = :owner, l
 FROM chosen WHERE sagas.organization_id = chosen.organization_id AND sagas.id = chosen.id
 RETURNING sagas.organization_id, sagas.id, sagas.kind, sagas.definition_version, sagas.input, sagas.started_by,
     sagas.state, sagas.parked_from, sagas.pivot, sagas.is_cancelled, sagas.request, sagas.epoch, sagas.claims,
-    sagas.failures, sagas.deadline_at
+    sagas.failures, sagas.stuck_since, sagas.deadline_at
 """).columns(*_READ)
 
 
@@ -152,14 +153,22 @@ def _steps_of(uow: UnitOfWork, keys: Sequence[tuple[UUID, UUID]]) -> Mapping[UUI
         return found
     s = saga_steps.c
     wanted = (
-        select(s.saga_id, s.seq, s.name, s.kind, s.state, s.intent, s.output)
+        select(s.saga_id, s.seq, s.name, s.kind, s.state, s.intent, s.output, s.attempts, s.undo_attempts)
         .where(tuple_(s.organization_id, s.saga_id).in_(keys))
         .order_by(s.saga_id, s.seq)
     )
     for row in uow.execute(wanted):
-        found[row.saga_id].append(
-            StepRecord(row.seq, row.name, StepKind(row.kind), StepState(row.state), row.intent, row.output)
+        step = StepRecord(
+            seq=row.seq,
+            name=row.name,
+            kind=StepKind(row.kind),
+            state=StepState(row.state),
+            intent=row.intent,
+            output=row.output,
+            attempts=row.attempts,
+            undo_attempts=row.undo_attempts,
         )
+        found[row.saga_id].append(step)
     return found
 
 
@@ -179,6 +188,7 @@ def record_from(row: Mapping[Any, Any], steps: Sequence[StepRecord], seen_at: da
         epoch=row["epoch"],
         claims=row["claims"],
         failures=row["failures"],
+        stuck_since=row["stuck_since"],
         deadline_at=row["deadline_at"],
         seen_at=seen_at,
         steps=tuple(steps),

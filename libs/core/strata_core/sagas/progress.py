@@ -2,10 +2,11 @@
 it in. Otherwise it changes nothing and raises, so that all that a step did in the transaction is rolled back."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, case, func, select, true, update
+from sqlalchemy import Select, bindparam, select, true, update
 
 from strata_core.outbox.commands import append
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -36,40 +37,54 @@ def write(
 ) -> Request | None:
     """Saga and step in one statement. Gives what a person asked for meanwhile; with `unless_requested` that is in the
     way of the write, as behind the pivot it could not be heeded any more."""
+    statement = _statement(tuple(changes), None if step is None else tuple(step[1]), unless_requested)
+    parameters: dict[str, Any] = {
+        "b_organization": saga.organization_id,
+        "b_saga": saga.id,
+        "b_epoch": saga.epoch,
+        "b_state": saga.state.value,
+        "s_updated_at": uow.now(),
+        **{f"s_{name}": value for name, value in changes.items()},
+    }
+    if step is not None:
+        parameters |= {"b_seq": step[0], "b_step_state": saga.steps[step[0]].state.value}
+        parameters |= {f"t_{name}": value for name, value in step[1].items()}
+    row = uow.execute(statement, parameters).one_or_none()
+    if row is None:
+        raise LeaseLostError("the saga is not in this runner's hands any more")
+    return None if row.request is None else Request(row.request)
+
+
+@cache
+def _statement(
+    changes: tuple[str, ...],
+    step: tuple[str, ...] | None,
+    unless_requested: bool,  # noqa: FBT001 - part of the cache's key
+) -> Select[tuple[str | None]]:
+    """Made once for each set of columns: making it takes longer than PostgreSQL does to run it."""
     s, t = sagas.c, saga_steps.c
     held = (
         update(sagas)
         .where(s.organization_id == bindparam("b_organization"), s.id == bindparam("b_saga"))
         .where(s.epoch == bindparam("b_epoch"), s.state == bindparam("b_state"))
-        .values(updated_at=uow.now(), **changes)
+        .values({name: bindparam(f"s_{name}", type_=s[name].type) for name in (*changes, "updated_at")})
     )
     if unless_requested:
         held = held.where(s.request.is_(None))
-    parameters = {
-        "b_organization": saga.organization_id,
-        "b_saga": saga.id,
-        "b_epoch": saga.epoch,
-        "b_state": saga.state.value,
-    }
     kept = held.returning(s.organization_id, s.id, s.request).cte("held")
     wanted = select(kept.c.request)
-    if step is not None:
-        seq, values = step
-        stepped = (
-            update(saga_steps)
-            .where(t.organization_id == kept.c.organization_id, t.saga_id == kept.c.id, t.seq == bindparam("b_seq"))
-            # A commit may have held although its answer was lost: then the step is further than this runner knows.
-            .where(t.state == bindparam("b_step_state"))
-            .values(**values)
-            .returning(t.seq)
-            .cte("stepped")
-        )
-        wanted = wanted.select_from(kept.join(stepped, true()))
-        parameters |= {"b_seq": seq, "b_step_state": saga.steps[seq].state.value}
-    row = uow.execute(wanted, parameters).one_or_none()
-    if row is None:
-        raise LeaseLostError("the saga is not in this runner's hands any more")
-    return None if row.request is None else Request(row.request)
+    if step is None:
+        return wanted
+    stepped = (
+        update(saga_steps)
+        .where(t.organization_id == kept.c.organization_id, t.saga_id == kept.c.id, t.seq == bindparam("b_seq"))
+        # A commit may have held although its answer was lost: then the step is further than this runner knows.
+        .where(t.state == bindparam("b_step_state"))
+        .values({name: bindparam(f"t_{name}", type_=t[name].type) for name in step})
+        .returning(t.seq)
+        .cte("stepped")
+    )
+    return wanted.select_from(kept.join(stepped, true()))
 
 
 def advance(
@@ -84,7 +99,9 @@ def advance(
     changes = ended(uow, ends) if ends is not None else {"lease_until": uow.now() + LEASE}
     if ends is not None and ends is not SagaState.DONE:
         append(uow, saga_event(SAGA_ENDED, saga.id, {"kind": saga.kind, "state": ends.value}))
-    settled = {"claims": 0, "failures": 0, "stuck_since": None}
+    settled: dict[str, Any] = {"claims": 0, "failures": 0, "stuck_since": None}
+    if saga.state is not SagaState.COMPENSATING:
+        settled["reason"] = None  # of a failure that is over
     return write(uow, saga, {**settled, **changes}, step=step, unless_requested=unless_requested)
 
 
@@ -155,33 +172,27 @@ def put_off(uow: UnitOfWork, saga: SagaRecord, seq: int, later: PutOff, reason: 
     changes: dict[str, Any] = {
         **_FREE,
         "claims": 0,
-        "failures": sagas.c.failures + 1,
+        "failures": saga.failures + 1,
         "reason": f"{saga.steps[seq].name}: {reason}"[:SAGA_REASON_LENGTH],
-        "due_at": _unless_requested(now, later.delay),
+        "due_at": now + later.delay,
     }
     if later.is_stuck:
-        changes["stuck_since"] = func.coalesce(sagas.c.stuck_since, now)
-    write(uow, saga, changes, step=(seq, {"last_error": reason[:SAGA_REASON_LENGTH], **step}))
+        changes["stuck_since"] = saga.stuck_since or now
+    _write_off(uow, saga, changes, (seq, {**step, "last_error": reason[:SAGA_REASON_LENGTH]}))
 
 
 def wait(uow: UnitOfWork, saga: SagaRecord, seq: int, delay: timedelta, reason: str) -> None:
     """Nothing failed: the step has to wait."""
-    changes = {**_FREE, "claims": 0, "failures": 0, "due_at": _unless_requested(uow.now(), delay)}
-    write(uow, saga, changes, step=(seq, {"last_error": reason[:SAGA_REASON_LENGTH]}))
-
-
-def attempted(saga: SagaRecord) -> Values:
-    """One attempt more, in the direction the saga goes."""
-    if saga.state is SagaState.COMPENSATING:
-        return {"undo_attempts": saga_steps.c.undo_attempts + 1}
-    return {"attempts": saga_steps.c.attempts + 1}
+    changes = {**_FREE, "claims": 0, "failures": 0, "due_at": uow.now() + delay}
+    _write_off(uow, saga, changes, (seq, {"last_error": reason[:SAGA_REASON_LENGTH]}))
 
 
 def let_go(uow: UnitOfWork, saga: SagaRecord) -> None:
     """Whatever is in the way of going on, somebody else may look at it at once."""
-    write(uow, saga, {**_FREE, "claims": sagas.c.claims - 1})
+    write(uow, saga, {**_FREE, "claims": max(0, saga.claims - 1)})
 
 
-def _unless_requested(now: datetime, delay: timedelta) -> Any:
-    """What a person asked for is not put off."""
-    return case((sagas.c.request.is_(None), now + delay), else_=now)
+def _write_off(uow: UnitOfWork, saga: SagaRecord, changes: Values, step: tuple[int, Values]) -> None:
+    """Until later. What a person asked for meanwhile is not put off."""
+    if write(uow, saga, changes, step=step) is not None:
+        write(uow, saga, {"due_at": uow.now()})

@@ -67,6 +67,8 @@ class StepRecord:
     state: StepState = StepState.PENDING
     intent: Json = None
     output: Json = None
+    attempts: int = 0
+    undo_attempts: int = 0
     is_fresh: bool = False
 
 
@@ -88,6 +90,7 @@ class SagaRecord:
     epoch: int
     claims: int
     failures: int
+    stuck_since: datetime | None
     deadline_at: datetime
     seen_at: datetime
     steps: tuple[StepRecord, ...]
