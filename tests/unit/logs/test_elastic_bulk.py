@@ -49,6 +49,15 @@ def test_items_turned_away_too_often_make_the_store_unavailable():
     assert len(cluster.requests) == 4
 
 
+def test_while_some_get_in_the_others_are_sent_again():
+    names = [chr(ord("a") + number) for number in range(8)]
+    script = [{name: error(429) for name in names[number:]} for number in range(1, 8)]
+    cluster = Cluster(*script)
+    assert send_all(items(*names), cluster.send, cluster.pause) == []
+    assert [len(request) for request in cluster.requests] == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert max(cluster.pauses) <= 2.4
+
+
 def test_items_already_there_are_done_and_refused_ones_are_told():
     parsing = error(400, "document_parsing_exception", "no number") | {}
     parsing["error"]["caused_by"] = {"reason": "For input string"}

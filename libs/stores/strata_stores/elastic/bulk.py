@@ -12,6 +12,7 @@ from strata_stores.elastic.trouble import STORE, is_for_good, refusal
 
 CHUNK_BYTES: Final = 8 * MIB
 _SENDINGS: Final = 4
+_MOST_SENDINGS: Final = 20
 _FIRST_PAUSE_S: Final = 0.1
 _CONFLICT: Final = 409
 _NOT_FOUND: Final = 404
@@ -58,13 +59,16 @@ def _chunks(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _send_chunk(chunk: list[Item], send: Send, pause: Callable[[float], object]) -> list[Rejection]:
+    """While each sending gets some of them in, it is worth another: to give up would send all of them anew."""
     rejected: list[Rejection] = []
     left = chunk
     reason = ""
-    for sending in range(_SENDINGS):
+    in_vain = 0
+    for sending in range(_MOST_SENDINGS):
         if sending:
             # Jitter, so that writers that were turned away together do not come back together.
-            pause(_FIRST_PAUSE_S * 2**sending * random.uniform(0.5, 1.5))  # noqa: S311 - nobody guesses against this
+            spread = random.uniform(0.5, 1.5)  # noqa: S311 - nobody guesses against this
+            pause(_FIRST_PAUSE_S * 2 ** min(sending, _SENDINGS) * spread)
         try:
             answers = send(_lines(left))
         except StoreRefusedError as refused:
@@ -83,8 +87,11 @@ def _send_chunk(chunk: list[Item], send: Send, pause: Callable[[float], object])
                 rejected.append(_rejection(item, status, error))
         if not busy:
             return rejected
+        in_vain = 1 if len(busy) < len(left) else in_vain + 1
         left = busy
-    raise StoreUnavailableError(STORE, f"{len(left)} items turned away {_SENDINGS} times: {reason}")
+        if in_vain == _SENDINGS:
+            break
+    raise StoreUnavailableError(STORE, f"{len(left)} items turned away {in_vain} times: {reason}")
 
 
 def _halved_or_refused(items: list[Item], send: Send, pause: Callable[[float], object], reason: str) -> list[Rejection]:
