@@ -13,6 +13,7 @@ from strata_api.errors import install_error_handlers
 from strata_api.identity_cache import IdentityCache
 from strata_api.middleware.address_limits import AddressLimits
 from strata_api.middleware.bodies import BodyLimits
+from strata_api.middleware.kept_panels import KeptPanels
 from strata_api.middleware.request_context import RequestContext
 from strata_api.middleware.security_headers import SecurityHeaders
 from strata_api.middleware.time_limit import TimeLimit
@@ -68,4 +69,5 @@ def create_app(
     app.add_middleware(AddressLimits, limiter=deps.rate_limiter, rate=deps.address_requests_per_second)
     app.add_middleware(RequestContext, clock=deps.clock, figures=deps.figures)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(KeptPanels, deps=deps, identities=identities)
     return app

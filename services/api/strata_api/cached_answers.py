@@ -11,7 +11,7 @@ from starlette.types import Scope
 from strata_api.api_deps import deps_of
 from strata_core.caching.figures import Outcome
 from strata_core.caching.kinds import CacheKind
-from strata_core.caching.read_through import Answer
+from strata_core.caching.read_through import Answer, Question
 from strata_datamodel.ids import OrganizationId
 
 CACHE_STATUS: Final = {
@@ -22,6 +22,7 @@ CACHE_STATUS: Final = {
     Outcome.STALE: "strata; hit; detail=stale",
 }
 _ENDINGS: Final = "endings"
+_PANEL: Final = "panel"
 
 CacheControl = Annotated[
     str | None,
@@ -39,6 +40,17 @@ def headers_of_answer(answer: Answer) -> dict[str, str]:
 
 def json_of(answer: Answer) -> Response:
     return Response(answer.body, media_type="application/json", headers=headers_of_answer(answer))
+
+
+def tell_panel(request: Request, question: Question) -> None:
+    """What the request's body asks for, to whoever may answer the same words next time."""
+    request.scope["state"][_PANEL] = question
+
+
+def panel_asked(scope: Scope) -> Question | None:
+    """Of a request that was answered."""
+    asked: Question | None = scope["state"].get(_PANEL)
+    return asked
 
 
 def ends(request: Request, owner_id: UUID, kind: CacheKind) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_HEADERS: Final = {
+SECURITY_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -13,7 +13,7 @@ _HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-_HSTS: Final = "max-age=31536000; includeSubDomains"
+HSTS: Final = "max-age=31536000; includeSubDomains"
 
 
 class SecurityHeaders:
@@ -30,10 +30,10 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 if scope["scheme"] == "https":  # on plain HTTP a browser must ignore it
-                    headers.setdefault("strict-transport-security", _HSTS)
+                    headers.setdefault("strict-transport-security", HSTS)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from strata_api.cached_answers import CacheControl, json_of, wants_new
+from strata_api.cached_answers import CacheControl, json_of, tell_panel, wants_new
 from strata_api.deps import Access, requires
 from strata_api.schemas import Sent
 from strata_core.caching.read_through import Made
@@ -65,7 +65,10 @@ class Answer(BaseModel):
 
 @router.post("/query", operation_id="metrics_query", summary="Aggregate a field over time", response_model=Answer)
 def query_metrics(
-    access: Annotated[Access, requires("metrics:read")], body: Query, cache_control: CacheControl = None
+    access: Annotated[Access, requires("metrics:read")],
+    body: Query,
+    request: Request,
+    cache_control: CacheControl = None,
 ) -> Response:
     """An answer is kept for the length of its step, a minute at most; `segments` tell the range that it is about."""
     question = MetricQuestion(
@@ -87,7 +90,9 @@ def query_metrics(
         return Made(orjson.dumps(_answer(result)), version=now_ns // 1_000, is_empty=not result.series)
 
     asked = panel(access.ctx, question, deps.clock.now_ns())
-    return json_of(deps.answers.answer(asked, make, is_new_wanted=wants_new(cache_control)))
+    answer = deps.answers.answer(asked, make, is_new_wanted=wants_new(cache_control))
+    tell_panel(request, asked)
+    return json_of(answer)
 
 
 def _filter(sent: Filter) -> TagFilter:
