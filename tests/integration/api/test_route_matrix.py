@@ -53,6 +53,13 @@ PUBLIC = {
     "auth_password_reset_confirm",
     "invitations_preview",
     "invitations_accept",
+    "links_script",
+    "links_invitation",
+    "links_invitation_accept",
+    "links_password",
+    "links_password_set",
+    "links_email",
+    "links_email_confirm",
 }
 
 
