@@ -247,6 +247,13 @@ def load_settings(**overrides: object) -> Settings:
     )
 
 
+def scripted_faults() -> str | None:
+    """What a test wants to happen at named places of this process. Two variables, of which neither does anything alone:
+    one that got into a product's environment by accident harms nobody."""
+    is_allowed = os.environ.get(f"{TEST_PREFIX}ALLOWS_FAULTS") == "yes"
+    return os.environ.get(f"{TEST_PREFIX}FAULT_POINTS") or None if is_allowed else None
+
+
 def _variable(location: str) -> str:
     return location.upper() if location.upper().startswith(PREFIX) else f"{PREFIX}{location.upper()}"
 

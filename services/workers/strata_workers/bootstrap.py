@@ -10,8 +10,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from strata_core.mail.links import LINK_KEY_PURPOSE, LinkKey
 from strata_datamodel.errors import UnavailableError
 from strata_stores.factory import Stores
+from strata_stores.fault_points import faults_of
 from strata_stores.figures import StoreFigures
-from strata_stores.settings import Settings
+from strata_stores.settings import Settings, scripted_faults
 from strata_workers.service import Worker, WorkerDeps
 
 
@@ -26,8 +27,8 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
         WorkerDeps(
             units=stores.system_units,
             metric_store=stores.metric_store,
-            search_index=stores.search_index,
             log_store=stores.log_store,
+            search_index=stores.search_index,
             cache=stores.cache,
             doorbell=stores.doorbell,
             notifier=stores.notifier,
@@ -40,6 +41,7 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
             ring_key=stores.ring_key,
             link_key=LinkKey(stores.keyring.derive(LINK_KEY_PURPOSE)),
             public_url=settings.browser_url,
+            fault_points=faults_of(scripted_faults()),
             logs_kept_days=settings.logs_kept_days,
             # The last part, since a container that starts again has its name and its process id again.
             name=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}",
