@@ -81,7 +81,7 @@ class Truth:
 
 
 @pytest.mark.parametrize("fault", [Refuse(), BlackHole(), CutReply(), Latency(to_client_s=1.0)], ids=repr)
-def test_24_a_server_down_or_slow_makes_answers_slower_and_never_wrong(
+def test_fault_24_a_server_down_or_slow_makes_answers_slower_and_never_wrong(
     far: ReadThrough, proxy: FaultProxy, fault: Refuse
 ) -> None:
     truth = Truth()
@@ -107,7 +107,7 @@ def test_24_a_server_down_or_slow_makes_answers_slower_and_never_wrong(
         truth.ask(far, organization_id)
 
 
-def test_24_an_organizations_change_while_the_server_was_away_is_seen_by_all_once_it_is_back(
+def test_fault_24_an_organizations_change_while_the_server_was_away_is_seen_by_all_once_it_is_back(
     far: ReadThrough, near: ReadThrough, proxy: FaultProxy
 ) -> None:
     truth = Truth()
@@ -131,7 +131,7 @@ def _is_in_the_server(far: ReadThrough, organization_id: OrganizationId) -> bool
     return made.outcome == "shared"
 
 
-def test_24_a_server_flushed_all_the_time_under_load_loses_nothing_but_time(
+def test_fault_24_a_server_flushed_all_the_time_under_load_loses_nothing_but_time(
     near: ReadThrough, embedded_valkey: EmbeddedValkey
 ) -> None:
     truth, stop = Truth(), threading.Event()
@@ -159,7 +159,7 @@ def test_24_a_server_flushed_all_the_time_under_load_loses_nothing_but_time(
         flushing.result()
 
 
-def test_24_a_server_that_is_loading_is_an_empty_cache(embedded_directory: Path) -> None:
+def test_fault_24_a_server_that_is_loading_is_an_empty_cache(embedded_directory: Path) -> None:
     place = embedded_directory / "loading"
     server = EmbeddedValkey(
         place / "valkey",
@@ -192,7 +192,7 @@ def test_24_a_server_that_is_loading_is_an_empty_cache(embedded_directory: Path)
         server.stop()
 
 
-def test_25_a_reader_paused_between_its_read_and_its_fill_does_not_overtake_a_write(
+def test_fault_25_a_reader_paused_between_its_read_and_its_fill_does_not_overtake_a_write(
     near: ReadThrough, far: ReadThrough
 ) -> None:
     """Both ways a write may be told: directly, and by another process that works off its event."""

@@ -57,7 +57,7 @@ def test_a_writer_stops_promptly_in_an_outage_and_another_goes_on(make_ingest):
     assert ingest.points("m") == {"a": 1}
 
 
-def test_a_replay_after_a_crash_leaves_the_same_points_and_events(make_ingest):
+def test_fault_22_a_replay_after_a_crash_leaves_the_same_points_and_events(make_ingest):
     """The spool's cursor is lost with the machine: every record is read again, in other batches than before."""
     ingest = make_ingest(is_writing=False)
     machine = ingest.machine
@@ -154,7 +154,7 @@ def test_refused_points_are_kept_once_also_when_the_letters_failed_after_the_poi
 
 
 @pytest.mark.parametrize("error", [StoreRefusedError("metrics", "never"), RuntimeError("a bug")])
-def test_a_record_that_cannot_be_landed_is_buried_and_blocks_nobody(make_ingest, error):
+def test_fault_22_a_record_that_cannot_be_landed_is_buried_and_blocks_nobody(make_ingest, error):
     ingest = make_ingest(is_writing=False)
     ingest.machine.metric_store.poison = lambda batch: (
         error if any(key.measurement == "poison" for key in batch.series) else None

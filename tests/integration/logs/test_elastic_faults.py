@@ -51,7 +51,9 @@ def call(elastic_url, method, path, body=None):
 
 class TestFaults(LogSubjects):
     @pytest.mark.parametrize("fault", [CutReply(), CutReply(after_bytes=40), CutRequest(after_bytes=2_000), Reset()])
-    def test_a_write_cut_anywhere_and_repeated_leaves_each_event_once(self, new_store, proxy, acme, umbrella, fault):
+    def test_fault_07_a_write_cut_anywhere_and_repeated_leaves_each_event_once(
+        self, new_store, proxy, acme, umbrella, fault
+    ):
         store = new_store(url_of(proxy))
         store.prepare()
         stored(store, umbrella, log_event("theirs"))

@@ -68,7 +68,7 @@ def test_a_store_that_does_not_answer_is_unavailable_for_everything_and_recovers
     assert answered(store, SUM) == {(): [(BASE // 10**6, 6.0)]}
 
 
-def test_a_write_whose_acknowledgement_was_cut_leaves_its_points_once_when_repeated(store, proxy):
+def test_fault_07_a_write_whose_acknowledgement_was_cut_leaves_its_points_once_when_repeated(store, proxy):
     proxy.set(CutReply(), times=1)
     with pytest.raises(StoreUnavailableError):
         store.write(THREE_POINTS)

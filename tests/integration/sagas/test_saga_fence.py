@@ -40,7 +40,7 @@ def with_step(definition: SagaDefinition, seq: int, **changes: object) -> SagaDe
 
 
 @pytest.mark.usefixtures("second_unmoved")
-def test_a_runner_paused_past_its_lease_writes_nothing_when_it_comes_back(world, ctx):
+def test_fault_03_a_runner_paused_past_its_lease_writes_nothing_when_it_comes_back(world, ctx):
     ledger, paused, goes_on = Ledger(), threading.Event(), threading.Event()
 
     def stand_still(tools, intent):
@@ -106,7 +106,7 @@ class AheadClock(SystemClock):
         return super().now() + timedelta(minutes=10)
 
 
-def test_a_dispatcher_whose_clock_is_ten_minutes_ahead_takes_nothing_from_another(world, ctx, worker_engine):
+def test_fault_06_a_dispatcher_whose_clock_is_ten_minutes_ahead_takes_nothing_from_another(world, ctx, worker_engine):
     ahead = AheadClock()
     other_units = PostgresSystemUnitsOfWork(worker_engine, ahead, Breaker("postgres", ahead))
     ledger = Ledger()
@@ -126,7 +126,7 @@ def test_a_dispatcher_whose_clock_is_ten_minutes_ahead_takes_nothing_from_anothe
 
 
 @pytest.mark.usefixtures("second_unmoved")
-def test_fifty_rings_at_once_are_one_execution(world, ctx):
+def test_fault_05_fifty_rings_at_once_are_one_execution(world, ctx):
     ledger = Ledger()
     definition = ledger.definition()
     runners = [runner_of(world, definition, name=f"runner-{number}") for number in range(2)]
@@ -142,7 +142,7 @@ def test_fifty_rings_at_once_are_one_execution(world, ctx):
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
-def test_a_transaction_that_the_database_breaks_off_is_done_again_with_one_effect(world, ctx, sqlstate):
+def test_fault_11_a_transaction_that_the_database_breaks_off_is_done_again_with_one_effect(world, ctx, sqlstate):
     ledger, calls = Ledger(), []
     definition = ledger.definition()
     plain = definition.steps[0]
@@ -166,7 +166,7 @@ def runner_of(world: SagaWorld, *definitions: SagaDefinition, name: str = "runne
     return SagaRunner(world.units, definitions, TOOLS, world.clock, CollectorRegistry(), name=name, at_once=at_once)
 
 
-def test_a_step_that_hangs_keeps_its_place_no_longer_than_its_time(world, ctx, two_organizations):
+def test_fault_12_a_step_that_hangs_keeps_its_place_no_longer_than_its_time(world, ctx, two_organizations):
     ledger, released = Ledger(), threading.Event()
     plain = ledger.definition()
 

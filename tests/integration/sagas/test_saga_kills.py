@@ -8,7 +8,7 @@ from strata_core.sagas.definitions import SagaDefinition
 
 
 @pytest.mark.usefixtures("second_unmoved")
-def test_killed_anywhere_a_saga_is_done_with_every_effect_once(world, ctx):
+def test_fault_01_killed_anywhere_a_saga_is_done_with_every_effect_once(world, ctx):
     for number, points in enumerate(kill_plans(Ledger().definition(), at_once=2)):
         ledger = Ledger()
         definition = ledger.definition()
@@ -22,7 +22,7 @@ def test_killed_anywhere_a_saga_is_done_with_every_effect_once(world, ctx):
 
 @pytest.mark.usefixtures("second_unmoved")
 @pytest.mark.parametrize("refused", ["rows", "objects", "letter", "open"])
-def test_killed_anywhere_on_its_way_back_a_saga_leaves_nothing(world, ctx, refused):
+def test_fault_01_killed_anywhere_on_its_way_back_a_saga_leaves_nothing(world, ctx, refused):
     template = refused_at(Ledger().definition(), refused)
     plans = [*kill_plans(template, BACK), frozenset(_all(template))]
     for points in plans:

@@ -39,7 +39,7 @@ def kinds_of_events(world: SagaWorld, ctx: Context) -> list[str]:
 
 
 @pytest.mark.usefixtures("second_unmoved")
-def test_a_compensation_that_fails_twenty_times_and_then_works_leaves_nothing(world, ctx):
+def test_fault_08_a_compensation_that_fails_twenty_times_and_then_works_leaves_nothing(world, ctx):
     ledger, failures, told = Ledger(), [], []
 
     def drop_in_the_end(tools, intent):
@@ -106,7 +106,7 @@ def test_a_step_that_waits_has_not_failed(world, ctx):
     assert drive_to_end(world, definition, TOOLS, saga_id) == "done"
 
 
-def test_a_step_that_kills_its_process_is_parked_with_its_name_and_can_be_set_going(world, ctx):
+def test_fault_12_a_step_that_kills_its_process_is_parked_with_its_name_and_can_be_set_going(world, ctx):
     ledger = Ledger()
 
     def kill(tools, intent):
@@ -131,7 +131,7 @@ def test_a_step_that_kills_its_process_is_parked_with_its_name_and_can_be_set_go
     assert drive_to_end(world, ledger.definition(), TOOLS, saga_id) == "done"
 
 
-def test_a_saga_whose_steps_changed_order_is_parked_and_nothing_of_it_is_done(world, ctx):
+def test_fault_09_a_saga_whose_steps_changed_order_is_parked_and_nothing_of_it_is_done(world, ctx):
     ledger = Ledger()
     definition = ledger.definition()
     saga_id = start(world, ctx, definition)
@@ -144,7 +144,7 @@ def test_a_saga_whose_steps_changed_order_is_parked_and_nothing_of_it_is_done(wo
     assert drive_to_end(world, definition, TOOLS, saga_id) == "done"
 
 
-def test_an_unknown_version_is_parked_and_recalled_by_a_worker_that_knows_it(world, ctx):
+def test_fault_09_an_unknown_version_is_parked_and_recalled_by_a_worker_that_knows_it(world, ctx):
     definition = replace(Ledger().definition(), version=2)
     saga_id = start(world, ctx, definition)
     drive_once(world, replace(definition, version=1))

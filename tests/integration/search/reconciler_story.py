@@ -26,7 +26,7 @@ class ReconcilerStory:
     def world(self, index, system_units, shifted_clock, database, two_organizations):
         return SearchWorld(system_units, index, shifted_clock, database, two_organizations)
 
-    def test_lost_doubled_and_rolled_back_documents_are_repaired_and_nothing_live_is_removed(self, world):
+    def test_fault_27_lost_doubled_and_rolled_back_documents_are_repaired_and_nothing_live_is_removed(self, world):
         chance = random.Random(27)
         ids = world.settled(300)
         theirs = world.settled(5, world.globex)
@@ -59,7 +59,7 @@ class ReconcilerStory:
         assert world.reconciler.drift["search", ALERT].total == 0
         assert world.reconciler.drift["search", ALERT].repairs == 21
 
-    def test_an_index_that_is_gone_is_filled_again_at_a_capped_rate(self, world):
+    def test_fault_27_an_index_that_is_gone_is_filled_again_at_a_capped_rate(self, world):
         ids = world.settled(REPAIRS_PER_PASS + 150)
         world.index.drop(FIRST)
         assert world.reconcile().counts == {Drift.MISSING: len(ids)}
@@ -101,7 +101,7 @@ class ReconcilerStory:
         world.heal()
         assert world.live() == {kept, ghost}
 
-    def test_a_database_put_back_to_an_earlier_time_converges(self, world):
+    def test_fault_30_a_database_put_back_to_an_earlier_time_converges(self, world):
         """PostgreSQL of ten minutes ago and the index of now: alerts that it does not know, versions that it has not
         reached, and versions that it reaches again with other contents."""
         ids = world.settled(6)
@@ -138,7 +138,7 @@ class ReconcilerStory:
         world.heal()
         assert world.live() == {alert_id}
 
-    def test_a_row_that_is_deleted_stays_deleted_whatever_comes_late(self, world):
+    def test_fault_28_a_row_that_is_deleted_stays_deleted_whatever_comes_late(self, world):
         """Fault test 28, from the rows on: v3, v1, v2, a deletion, v2 once more."""
         (alert_id,) = world.fire()
         documents = {1: now(world, [alert_id])[0]}
