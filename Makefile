@@ -6,8 +6,10 @@ UV = $(shell tools/uv)
 RUN = .venv/bin
 STAMP = .venv/.synced
 PYTEST_ARGS ?=
+CHAOS_MINUTES ?= 5
+CHAOS_SEED ?=
 
-.PHONY: help up test lint fmt bench demo clean
+.PHONY: help up test chaos lint fmt bench demo clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 10
@@ -21,6 +23,10 @@ up: $(STAMP) ## set everything up and run Strata on embedded stores (Ctrl-C stop
 
 test: $(STAMP) ## set everything up and pass the tests
 	@$(RUN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+
+chaos: $(STAMP) ## fault tests in their long form: CHAOS_MINUTES=5, CHAOS_SEED=n repeats a schedule
+	@STRATA_TEST_CHAOS_MINUTES=$(CHAOS_MINUTES) STRATA_TEST_CHAOS_SEED=$(CHAOS_SEED) \
+		$(RUN)/python -m pytest tests/chaos -s $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff, mypy strict, import contracts, project rules
 	@$(RUN)/ruff check --quiet .
