@@ -1,13 +1,12 @@
 """Recognises callers: from memory where it can, from the database where it must, and within their limits."""
 
-from dataclasses import replace
 from typing import Final
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from strata_api.api_deps import ApiDeps, deps_of
-from strata_api.authentication import Principal, authenticated, entered, origin_of, session_confined
+from strata_api.authentication import Origin, Principal, authenticated, entered, origin_of, session_confined
 from strata_api.cached_answers import ends
 from strata_api.identity_cache import Entered, IdentityCache, fingerprint
 from strata_api.origins import check_origin, is_safe
@@ -15,6 +14,7 @@ from strata_api.rate_limits import admit
 from strata_core.access.networks import require_inside
 from strata_core.access.queries import KeyIdentity
 from strata_core.caching.kinds import CONFIGURATION, PROFILES
+from strata_core.context import Context
 from strata_core.quotas.queries import quotas_in_force
 from strata_core.quotas.rules import Quota, quota_bucket
 from strata_datamodel.errors import UnauthenticatedError
@@ -54,7 +54,14 @@ async def recognised(request: Request, organization: str, permission: str) -> En
         organization_id = known.organization.id
         request.scope["state"][_FORGET] = lambda: identities.forget_organization(organization_id)
         ends(request, organization_id, CONFIGURATION)
-    return replace(known, ctx=replace(known.ctx, request_id=origin.request_id, remote_addr=origin.remote_addr))
+    return Entered(known.principal, _of_request(known.ctx, origin), known.organization, known.buckets)
+
+
+def _of_request(ctx: Context, origin: Origin) -> Context:
+    """Not by `replace`, which takes several times as long, in every request."""
+    return Context(
+        ctx.organization_id, ctx.actor, ctx.permissions, origin.request_id, origin.remote_addr, scoped=ctx.scoped
+    )
 
 
 async def recognised_person(request: Request) -> Principal:
