@@ -3,7 +3,6 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 import psutil
@@ -193,7 +192,3 @@ def _command_line(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def logs_of(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.log"))

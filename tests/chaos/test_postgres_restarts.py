@@ -2,7 +2,6 @@
 
 import os
 import random
-import secrets
 import shutil
 import signal
 import tempfile
@@ -17,6 +16,7 @@ import pytest
 from sqlalchemy import insert
 
 from chaos.chaos_saga import Outside
+from chaos.soaking import MINUTES, SEED
 from chaos.workshop import HANDLERS, Place, chaos_worker
 from fixtures.relational import Database
 from strata_core.access.permissions import PERMISSIONS
@@ -36,8 +36,6 @@ from strata_stores.postgres.roles import WORKER, allow_local_login
 from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
 from waiting import eventually
 
-MINUTES = float(os.environ.get("STRATA_TEST_CHAOS_MINUTES") or 0)
-SEED = int(os.environ.get("STRATA_TEST_CHAOS_SEED") or secrets.randbelow(2**31))
 SAGAS = 5_000 if MINUTES else 200
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300 + MINUTES * 120)]
 

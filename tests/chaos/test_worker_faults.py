@@ -2,7 +2,6 @@
 
 import os
 import random
-import secrets
 import shutil
 import signal
 import tempfile
@@ -17,6 +16,7 @@ import pytest
 import redis
 
 from chaos.chaos_saga import POINTS, Outside, calls_of
+from chaos.soaking import MINUTES, SEED
 from chaos.workshop import HANDLERS, Place, Victim, chaos_worker
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.context import Actor, ActorKind, Context
@@ -29,8 +29,6 @@ from strata_stores.embedded.valkey import EmbeddedValkey
 from strata_stores.postgres.roles import WORKER
 from waiting import eventually
 
-MINUTES = float(os.environ.get("STRATA_TEST_CHAOS_MINUTES") or 0)
-SEED = int(os.environ.get("STRATA_TEST_CHAOS_SEED") or secrets.randbelow(2**31))
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chaos"), pytest.mark.timeout(300 + MINUTES * 60)]
 
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import httpx
 from chaos.ledger import Ledger
 from chaos.sending import Sender
 from fakes.pager import WebhookReceiver
-from scenario.processes import Process, Tenant
+from scenario.processes import PASSWORD, Process, Tenant
 
 HOT = 97.0
 API_TIMEOUT_S = 25.0
@@ -46,6 +46,43 @@ class World:
             for source in (*self.senders, self.heater):
                 held.enter_context(source.turn)
             yield
+
+
+@contextmanager
+def open_world(
+    make_tenant: Callable[[str], Tenant],
+    processes: list[Process],
+    environment: dict[str, str],
+    ledger: Ledger,
+    pager: WebhookReceiver,
+    logs: Path,
+) -> Iterator[World]:
+    """Two organizations that send, an alert every few seconds, and somebody who asks all the time."""
+    acme, globex = make_tenant("acme"), make_tenant("globex")
+    with ExitStack() as stack:
+        stack.callback(acme.close)
+        stack.callback(globex.close)
+        heater, prober = Heater(acme, ledger), Prober(acme, ledger)
+        secret = heater.start(pager.url)
+        stack.callback(heater.stop)
+        prober.start()
+        stack.callback(prober.stop)
+        senders = [Sender(tenant, ledger, pause_s=0.05).start() for tenant in (acme, globex)]
+        for sender in senders:
+            stack.callback(sender.stop)
+        yield World(
+            processes=processes,
+            environment=environment,
+            acme=acme,
+            globex=globex,
+            ledger=ledger,
+            receiver=pager,
+            senders=senders,
+            heater=heater,
+            secrets={"password": PASSWORD, "secret of the webhook": secret, "key for ingest": acme.ingest_key},
+            logs=sorted(logs.glob("*.log")),
+            webhook_secret=secret,
+        )
 
 
 class Heater:
