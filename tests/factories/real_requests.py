@@ -203,6 +203,7 @@ BODIES: dict[str, Callable[[Things], Body]] = {
         "client_secret": named(),
     },
     "invitations_create": lambda _: {"email": f"{named()}@invited.test", "role": "developer"},
+    "alerts_search": lambda _: {"query": "severity:critical"},
     "logs_search": lambda _: {"query": "level:error"},
     "members_update": lambda _: {"role": "devops"},
     "metrics_query": lambda _: {"measurement": "system_metrics", "field": "value", "aggregate": "avg"},

@@ -29,6 +29,7 @@ _ADVICE: Final = {
     "redis": "check STRATA_REDIS_URL; until it answers, Strata is slower but loses nothing",
     "metrics": "check STRATA_METRICS_URL and STRATA_METRICS_TOKEN; accepted points wait in the spool",
     "logs": "check STRATA_LOGS_URL and STRATA_LOGS_API_KEY; accepted events wait in the spool",
+    "search": "check STRATA_LOGS_URL; alerts are listed and sent, but cannot be searched until it answers",
     "archive": "check STRATA_ARCHIVE_URL and the credentials of the object store",
     "disk": "free space, or move the data with --data-dir",
     "workers": "start `strata worker`",

@@ -10,10 +10,12 @@ from uuid import UUID
 
 import typer
 
+from strata_cli.commands.doctor import app as doctor_commands
 from strata_cli.commands.members import app as member_commands
 from strata_cli.commands.options import DataDir, Json, Org
 from strata_cli.commands.roles import app as role_commands
 from strata_cli.commands.sagas import app as saga_commands
+from strata_cli.commands.search import app as search_commands
 from strata_cli.commands.service_accounts import app as account_commands
 from strata_cli.commands.teams import app as team_commands
 from strata_cli.rendering import fail
@@ -43,7 +45,15 @@ org_commands = typer.Typer(name="orgs", help="All organizations, for an operator
 app.add_typer(org_commands)
 import_commands = typer.Typer(name="import", help="Take over what older systems hold.", no_args_is_help=True)
 app.add_typer(import_commands)
-for group in (member_commands, role_commands, team_commands, account_commands, saga_commands):
+for group in (
+    doctor_commands,
+    search_commands,
+    member_commands,
+    role_commands,
+    team_commands,
+    account_commands,
+    saga_commands,
+):
     app.add_typer(group)
 
 WORKER_PROBE_PORT: Final = 8402
@@ -102,14 +112,6 @@ def init(
     settings = load_settings(data_dir=data_dir)
     password = _password(from_stdin=password_stdin)
     run_init(settings, slug=org, name=name or org, email=email, password=password, as_json=json)
-
-
-@app.command()
-def doctor(data_dir: DataDir = None, json: Json = False) -> None:  # noqa: FBT002
-    """Look at every store: reachable, version, rights, clock, disk. Says what to do where one is not well."""
-    from strata_cli.doctor import run_doctor
-
-    raise typer.Exit(run_doctor(load_settings(data_dir=data_dir), as_json=json))
 
 
 @app.command()

@@ -1,20 +1,27 @@
 """Finds out where the search index and PostgreSQL differ, one organization after another, and has it repaired."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.search.checksums import unix_us
 from strata_core.search.comparing import compare
 from strata_core.search.drift import DriftRow, drift_by_kind, nothing_known
+from strata_core.search.generations import generations_in_use
 from strata_core.search.projections import PROJECTIONS, STORE
 from strata_core.search.reconciling import ClaimedPass, adopt_organizations, claim_pass, put_off_pass, settle_pass
 from strata_datamodel.errors import StoreUnavailableError
+from strata_datamodel.search import Place
 
 log = structlog.get_logger(__name__)
 PASSES_PER_STEP: Final = 20
+PURGED_AT_ONCE: Final = 1_000
+TOMBSTONES_KEPT: Final = timedelta(days=8)
+"""Longer than any event: what an event would bring back the reconciler would have to find."""
 
 
 class Reconciler:
@@ -51,6 +58,22 @@ class Reconciler:
             adopt_organizations(uow)
             self._drift = drift_by_kind(uow)
         return 0
+
+    def sweep(self) -> int:
+        """Generations that no organization is left in, and deletions that nothing older than can arrive any more.
+        Generations are listed before it is asked which are in use: one is registered before it is made."""
+        swept = 0
+        for kind in PROJECTIONS:
+            existing = self._index.generations(kind)
+            with self._units.system() as uow:
+                in_use = generations_in_use(uow, kind)
+                before_ms = unix_us(uow.now() - TOMBSTONES_KEPT) // 1_000
+            for place in (Place(kind, generation) for generation in existing):
+                if place.generation in in_use:
+                    swept += self._index.purge_deleted(place, before_ms, limit=PURGED_AT_ONCE)
+                else:
+                    self._index.drop(place)
+        return swept
 
     def _pass(self, claimed: ClaimedPass) -> None:
         try:

@@ -3,5 +3,6 @@
 from typing import Final
 
 from strata_core.sagas.definitions import SagaDefinition
+from strata_core.search.reindexing import REINDEX
 
-SAGAS: Final[tuple[SagaDefinition, ...]] = ()
+SAGAS: Final[tuple[SagaDefinition, ...]] = (REINDEX,)

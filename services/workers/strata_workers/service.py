@@ -166,6 +166,7 @@ class Worker:
         return [
             self._led("saga-recall", self._sagas.recall, pause_s=30.0),
             self._purge("saga-purge", lambda uow: purge_ended(uow, older_than=SAGAS_KEPT, limit=PURGED_PER_PASS)),
+            self._led("search-sweeper", self._reconciler.sweep, pause_s=_PURGE_PAUSE_S),
             self._led("rule-recall", self._evaluator.recall, pause_s=30.0),
             self._led("audit-sealer", sealer.step, pause_s=1.0),
             self._led("audit-anchorer", anchorer.step, pause_s=2.0),

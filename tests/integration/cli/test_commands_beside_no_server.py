@@ -6,10 +6,12 @@ from uuid import UUID
 
 import pytest
 
+from strata_cli.consistency import run_consistency
 from strata_cli.database import run_downgrade, run_status, run_upgrade
 from strata_cli.doctor import run_doctor
 from strata_cli.events import run_parked, run_retry
 from strata_cli.keys import run_create, run_list
+from strata_cli.reindexing import run_reindex
 from strata_cli.setup import run_init
 from strata_datamodel.errors import ConflictError, NotFoundError
 from strata_stores.settings import Settings
@@ -64,7 +66,12 @@ def test_an_organization_is_made_looked_at_and_given_a_key(settings, capsys):
     findings = {finding["subject"]: finding for finding in printed(capsys)["findings"]}
     stores = {"postgres", "redis", "metrics", "logs", "archive"}
     tried = {f"{store} rights" for store in stores | {"spool"}}
-    assert findings.keys() == {"disk", "postgres clock", "redis clock"} | stores | tried
+    assert findings.keys() == {"disk", "postgres clock", "redis clock", "search"} | stores | tried
+    assert run_consistency(settings, as_json=True) == 0
+    (search,) = printed(capsys)["stores"]
+    assert (search["store"], search["organizations"], search["drift"]) == ("search", 2, 0)
+    assert run_reindex(settings, "acme", waits=False, timeout_s=None, as_json=True) == 0
+    assert len(printed(capsys)) == 1
 
 
 def test_a_doctor_looks_at_an_old_schema_and_leaves_it_as_it_is(settings, capsys):

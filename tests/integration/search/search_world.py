@@ -104,6 +104,7 @@ class SearchWorld:
         self.project()
         with self.units.organization(organization_id) as uow:
             self.index.write(FIRST, current(uow, ALERT, dict.fromkeys(ids, 1)))
+        self.index.refresh(FIRST)
         self.clock.advance(SETTLED)
         return ids
 
@@ -139,7 +140,14 @@ class SearchWorld:
         }
 
     def live(self, organization_id: OrganizationId | None = None, place: Place = FIRST) -> set[UUID]:
-        return {entity_id for entity_id, one in self.held(organization_id, place).items() if not one.is_deleted}
+        organization_id = organization_id or self.acme
+        self.index.refresh(place)
+        return {
+            one.entity_id
+            for bucket in self.index.buckets(place, organization_id)
+            for one in self.index.scan(place, organization_id, bucket, after=None, limit=1_000)
+            if not one.is_deleted
+        }
 
     def search(
         self, query: str = "", organization_id: OrganizationId | None = None, **fields: object

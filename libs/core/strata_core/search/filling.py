@@ -46,9 +46,10 @@ def fill(
     held = index.buckets(place, organization_id)
     wanted = source.buckets(organization_id, place.kind)
     todo = differing(wanted, held)
-    written = looked = unsettled = 0
+    found: dict[UUID, int] = {}
+    looked = unsettled = written = 0
     for bucket in todo:
-        if written >= limit:
+        if written + len(found) >= limit:
             break
         looked += 1
         theirs = _all(lambda after: index.scan(place, organization_id, bucket, after=after, limit=COMPARED_AT_ONCE))  # noqa: B023
@@ -56,19 +57,22 @@ def fill(
             lambda after: source.versions(organization_id, place.kind, bucket, after=after, limit=COMPARED_AT_ONCE)  # noqa: B023
         )
         unsettled += sum(1 for _ in findings_in(ours, theirs, settled_us))
-        found = {finding.entity_id: finding.version for finding in findings_in(ours, theirs, _ALWAYS)}
-        _write(source, index, organization_id, place, found)
-        written += len(found)
+        found |= {finding.entity_id: finding.version for finding in findings_in(ours, theirs, _ALWAYS)}
+        if len(found) >= PROJECTIONS_PER_PASS:
+            written += _write(source, index, organization_id, place, found)
+            found = {}
+    written += _write(source, index, organization_id, place, found)
     return Filled(sum(bucket.count for bucket in wanted.values()), written, len(todo) - looked, unsettled)
 
 
 def _write(
     source: SearchSource, index: SearchIndex, organization_id: OrganizationId, place: Place, found: dict[UUID, int]
-) -> None:
+) -> int:
     ids = sorted(found)
     for start in range(0, len(ids), PROJECTIONS_PER_PASS):
         known = {entity_id: found[entity_id] for entity_id in ids[start : start + PROJECTIONS_PER_PASS]}
         index.write(place, source.entities(organization_id, place.kind, known))
+    return len(ids)
 
 
 def _all(page_after: Callable[[UUID | None], Sequence[T]]) -> list[T]:

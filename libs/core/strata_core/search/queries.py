@@ -37,6 +37,7 @@ OpenUnit = Callable[[], AbstractContextManager[UnitOfWork]]
 _READ: Final = "alerts:read"
 _EARLIEST_NS: Final = -(1 << 63)
 _LATEST_NS: Final = (1 << 63) - 1
+_SWITCHES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,25 +133,31 @@ def _recent(ctx: Context, open_unit: OpenUnit) -> tuple[Generations, list[_Row]]
 
 
 def _asked(ctx: Context, open_unit: OpenUnit, index: SearchIndex, search: IndexSearch) -> IndexPage:
-    """Again when the generation was switched in between: the one that was asked may be gone by then."""
-    try:
-        return index.search(search)
-    except (GenerationMissingError, StoreUnavailableError) as error:
+    """Again when the generation was switched meanwhile: the one that was asked is being emptied by then. It is asked
+    which one is searched after the search, for what was searched then was whole while it was."""
+    for _ in range(_SWITCHES):
+        error: GenerationMissingError | StoreUnavailableError | None = None
+        page = IndexPage((), LogTotal(0, "eq"))
+        try:
+            page = index.search(search)
+        except (GenerationMissingError, StoreUnavailableError) as raised:
+            error = raised
         with open_unit() as uow:
             now = generations_of(uow, ALERT).searched
-            is_empty = _has_no_others(ctx, uow, search.without)
-        if now != search.place:
-            return index.search(replace(search, place=now))
-        if isinstance(error, StoreUnavailableError):
-            raise
-        if is_empty:
-            return IndexPage((), LogTotal(0, "eq"))
-        raise StoreUnavailableError(STORE, "the index of alerts is made again", retry_after_s=30) from error
+            is_lacking = isinstance(error, GenerationMissingError) and _has_others(ctx, uow, search.without)
+        if now == search.place:
+            if isinstance(error, StoreUnavailableError):
+                raise error
+            if is_lacking:
+                raise StoreUnavailableError(STORE, "the index of alerts is made again", retry_after_s=30) from error
+            return page
+        search = replace(search, place=now)
+    raise StoreUnavailableError(STORE, "the index of alerts is being switched", retry_after_s=1)
 
 
-def _has_no_others(ctx: Context, uow: UnitOfWork, known: Collection[UUID]) -> bool:
+def _has_others(ctx: Context, uow: UnitOfWork, known: Collection[UUID]) -> bool:
     others = select(alerts.c.id).where(alerts.c.organization_id == ctx.organization_id, alerts.c.id.not_in(known))
-    return uow.execute(others.limit(1)).first() is None
+    return uow.execute(others.limit(1)).first() is not None
 
 
 def _current_rows(ctx: Context, open_unit: OpenUnit, ids: Sequence[UUID]) -> list[_Row]:

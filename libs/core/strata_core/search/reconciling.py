@@ -99,6 +99,12 @@ def put_off_pass(uow: UnitOfWork, claimed: ClaimedPass, reason: str) -> None:
     _end(uow, claimed, uow.now() + EVERY, {"last_error": reason[:OUTBOX_ERROR_LENGTH]})
 
 
+def compared_organizations(uow: UnitOfWork) -> list[OrganizationId]:
+    """Those whose passes are made: what is suspended or being deleted is left alone. In a system unit."""
+    active = select(organizations.c.id).where(organizations.c.status == "active").order_by(organizations.c.id)
+    return [OrganizationId(found) for found in uow.execute(active).scalars()]
+
+
 def ask_for_passes(uow: UnitOfWork) -> None:
     """All of them, now. In a system unit."""
     uow.execute(update(reconciliations).where(reconciliations.c.store == STORE).values(due_at=func.app.now()))

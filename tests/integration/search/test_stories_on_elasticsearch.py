@@ -1,8 +1,9 @@
-"""The reconciler's story on Elasticsearch."""
+"""The stories of the reconciler and of a re-index on Elasticsearch."""
 
 import pytest
 
 from integration.search.reconciler_story import ReconcilerStory
+from integration.search.reindex_story import ReindexStory
 from strata_stores.elastic.search_index import ElasticSearchIndex
 
 
@@ -14,4 +15,8 @@ def index(elastic_url, elastic_prefix, shifted_clock):
 
 
 class TestReconciler(ReconcilerStory):
+    pass
+
+
+class TestReindex(ReindexStory):
     pass
