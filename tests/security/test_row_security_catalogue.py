@@ -34,6 +34,7 @@ GLOBAL_UNIQUES = {
 # Indexes of tenant tables that serve scans over all organizations, by workers only.
 GLOBAL_INDEXES = {
     "ix_alert_rules_next_due_at",
+    "ix_dead_letters_replaying",
     "ix_hosts_tags",  # GIN: cannot begin with a uuid without an extension
     "ix_idempotency_expires_at",
     "ix_mails_created_at",
@@ -47,6 +48,7 @@ GLOBAL_INDEXES = {
     "ix_outbox_pending_id",
     "ix_reconciliations_due_at",
     "ix_tombstones_stood_at",
+    "ix_sagas_ended_at",
     "ix_sagas_living",
 }
 WALLED_WITHOUT_ORGANIZATION = {

@@ -16,6 +16,8 @@ class Signal(StrEnum):
 class WireFormat(StrEnum):
     INFLUX_LINE = "influx_line"
     ES_BULK = "es_bulk"
+    LOG_EVENTS = "log_events_json"
+    """Our own: events that were parsed before, a JSON document a line. Comes from dead letters only."""
 
 
 @dataclass(frozen=True, slots=True)

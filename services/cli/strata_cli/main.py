@@ -11,6 +11,7 @@ from uuid import UUID
 import typer
 
 from strata_cli.commands.doctor import app as doctor_commands
+from strata_cli.commands.dead_letters import app as letter_commands
 from strata_cli.commands.members import app as member_commands
 from strata_cli.commands.options import DataDir, Json, Org
 from strata_cli.commands.roles import app as role_commands
@@ -53,6 +54,7 @@ for group in (
     team_commands,
     account_commands,
     saga_commands,
+    letter_commands,
 ):
     app.add_typer(group)
 

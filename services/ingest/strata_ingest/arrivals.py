@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
+import msgspec
+
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.logs import LogBatch
+from strata_datamodel.logs import LogBatch, LogEvent
 from strata_datamodel.metrics import PointBatch
-from strata_datamodel.spooling import SpoolPosition, SpoolRecord
+from strata_datamodel.spooling import SpoolPosition, SpoolRecord, WireFormat
 from strata_wire.bulk import parse_bulk
 from strata_wire.decompression import decompress
 from strata_wire.known_series import KnownSeries
@@ -16,6 +18,7 @@ from strata_wire.line_protocol import parse_lines
 
 B = TypeVar("B", bound=PointBatch | LogBatch)
 
+_EVENT = msgspec.json.Decoder(LogEvent)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,7 +45,11 @@ def points_of(record: SpoolRecord, known: KnownSeries | None = None) -> PointBat
 
 def events_of(record: SpoolRecord) -> LogBatch:
     """Pure: the same record gives the same events."""
-    return parse_bulk(decompress(record.body, record.envelope.encoding), record.envelope).batch
+    plain = decompress(record.body, record.envelope.encoding)
+    if record.envelope.wire_format is WireFormat.LOG_EVENTS:
+        events = tuple(_EVENT.decode(line) for line in plain.splitlines())
+        return LogBatch(record.envelope.organization_id, events)
+    return parse_bulk(plain, record.envelope).batch
 
 
 def by_organization(arrivals: Sequence[Arrival[B]]) -> dict[OrganizationId, list[Arrival[B]]]:

@@ -15,6 +15,7 @@ from strata_ingest.deps import IngestDeps
 from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.newest import NewestValues
+from strata_ingest.replaying import Replayer
 from strata_ingest.tombstones import Tombstones
 from strata_ingest.writer import DEFAULT_BACKOFF
 from strata_ingest.writers import log_writer, metric_writer
@@ -56,6 +57,7 @@ class IngestService:
         metrics = metric_writer(spools[Signal.METRICS], stores.metric_store, *common, self._newest)
         logs = log_writer(spools[Signal.LOGS], stores.log_store, *common)
         self._writers = (metrics, logs)
+        self._replayer = Replayer(stores.system_units, spools, clock)
         self._shared = shared
         checks = {
             "postgresql": stores.relational_health,
@@ -63,6 +65,7 @@ class IngestService:
             "logs": stores.log_store.health,
             "writer_metrics": metrics.health,
             "writer_logs": logs.health,
+            "replayer": self._replayer.health,
         }
         deps = IngestDeps(
             units=stores.units,
@@ -85,11 +88,13 @@ class IngestService:
         self._newest.start()
         for writer in self._writers:
             writer.start()
+        self._replayer.start()
 
     def stop(self) -> bool:
         """False when a writer would not end: it may still use the stores. What is not written yet stays in the spool,
         and is written by the next process on this directory."""
         self._tombstones.stop()
+        self._replayer.stop()
         self._is_stopped = self._have_ended(self._stop_s)
         if not self._is_stopped:
             _log.warning("writers_still_busy", waited_s=self._stop_s, waiting_s=self._drain_s)

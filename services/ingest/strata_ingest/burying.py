@@ -13,11 +13,11 @@ from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import DEAD_LETTER_BYTES
 from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch, Rejection
-from strata_datamodel.spooling import Envelope, Signal, SpoolRecord
+from strata_datamodel.spooling import Envelope, Signal, SpoolRecord, WireFormat
 from strata_wire.line_writing import lines_of
 
 LINES: Final = "influx_line;precision=ns"
-EVENTS: Final = "log_events_json"
+EVENTS: Final = WireFormat.LOG_EVENTS.value
 _LETTERS_PER_REASON: Final = 100
 
 

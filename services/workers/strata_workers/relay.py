@@ -63,7 +63,7 @@ class Answerer:
     def answer(self, outbox_id: OutboxId) -> bool:
         """True when this call claimed the event."""
         with self._units.system() as uow:
-            claimed = claim(uow, self._worker, limit=1, outbox_id=outbox_id)
+            claimed = claim(uow, self._worker, limit=1, outbox_id=outbox_id, apart=APART)
         for item in claimed:
             if item.abandoned >= ABANDONED_BEFORE_PARKING:
                 self._park_poison(item)

@@ -7,7 +7,7 @@ import pytest
 from factories.contexts import context
 from fixtures.relational import Database, TwoOrganizations
 from strata_core.context import Context
-from strata_core.dead_letters.commands import keep, resolve
+from strata_core.dead_letters.commands import discard_letter, keep, replay_letter
 from strata_core.dead_letters.queries import content, dead_letter_page
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.errors import ConflictError, DeniedError, NotFoundError, TooLargeError
@@ -54,7 +54,7 @@ def test_too_large_a_content_is_refused(units: UnitsOfWork, ctx: Context) -> Non
 def test_pages_and_filters(units: UnitsOfWork, ctx: Context) -> None:
     letters = [kept(units, ctx, signal) for signal in ("logs", "metrics", "logs", "logs")]
     with units.organization(ctx.organization_id) as uow:
-        resolve(ctx, uow, letters[0], "dropped")
+        discard_letter(ctx, uow, letters[0])
     with units.organization(ctx.organization_id) as uow:
         first = dead_letter_page(ctx, uow, limit=3)
         rest = dead_letter_page(ctx, uow, limit=3, after=first[-1].id)
@@ -73,7 +73,7 @@ def test_of_two_who_replay_one_does(units: UnitsOfWork, ctx: Context, database: 
         start.wait()
         try:
             with units.organization(ctx.organization_id) as uow:
-                resolve(ctx, uow, letter_id, "replayed")
+                replay_letter(ctx, uow, letter_id)
             outcomes.append("replayed")
         except ConflictError as error:
             outcomes.append(error.code)
@@ -84,7 +84,7 @@ def test_of_two_who_replay_one_does(units: UnitsOfWork, ctx: Context, database: 
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["dead_letter_resolved", "dead_letter_resolved", "replayed"]
-    assert [row["action"] for row in database.rows("SELECT action FROM audit_log")] == ["dead_letter.replayed"]
+    assert [row["action"] for row in database.rows("SELECT action FROM audit_log")] == ["dead_letter.replay"]
 
 
 def test_others_letters_are_not_there_and_permissions_are_asked(
@@ -97,4 +97,4 @@ def test_others_letters_are_not_there_and_permissions_are_asked(
         with pytest.raises(expected), units.organization(asker.organization_id) as uow:
             content(asker, uow, letter_id)
         with pytest.raises(expected), units.organization(asker.organization_id) as uow:
-            resolve(asker, uow, letter_id, "dropped")
+            discard_letter(asker, uow, letter_id)

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -30,9 +31,16 @@ from strata_stores.clock import ShiftedClock
 ENTITY = uuid7(1_800_000_000_000)
 
 
-def add(units: UnitsOfWork, organization_id: OrganizationId, number: int = 1, kind: str = "thing.happened") -> OutboxId:
+def add(
+    units: UnitsOfWork,
+    organization_id: OrganizationId,
+    number: int = 1,
+    kind: str = "thing.happened",
+    entity_id: UUID | None = None,
+) -> OutboxId:
+    """Of an entity of its own, unless one is named: an entity's events wait for one another."""
     with units.organization(organization_id) as uow:
-        return append(uow, Event(kind, 1, "thing", ENTITY, {"number": number}))
+        return append(uow, Event(kind, 1, "thing", entity_id or uuid4(), {"number": number}))
 
 
 def claim_one(system_units: SystemUnitsOfWork, worker: str, **options: object) -> ClaimedEvent | None:
@@ -373,3 +381,58 @@ def test_it_is_counted_how_often_a_worker_never_came_back(
     with system_units.organization(two_organizations.first) as uow:
         assert postpone(uow, held, delay=timedelta(0), reason="a failure that is told is none of these")
     assert must_claim(system_units, "goes on").abandoned == 1
+
+
+def test_an_entitys_events_are_taken_up_in_the_order_they_were_written_and_hold_up_no_other(
+    system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    first, second = (add(system_units, two_organizations.first, number, entity_id=ENTITY) for number in (1, 2))
+    other = add(system_units, two_organizations.first, 3)
+    head = must_claim(system_units, "w")
+    assert head.outbox_id == first
+    assert must_claim(system_units, "w").outbox_id == other
+    assert claim_one(system_units, "w", outbox_id=second) is None
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 10) == []
+        assert finish(uow, head)
+        assert take_due_for_ringing(uow, 10) == [second]
+    assert must_claim(system_units, "w").outbox_id == second
+
+
+def test_a_parked_event_holds_up_those_behind_it_no_longer(
+    system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    add(system_units, two_organizations.first, entity_id=ENTITY)
+    second = add(system_units, two_organizations.first, entity_id=ENTITY)
+    head = must_claim(system_units, "w")
+    with system_units.organization(two_organizations.first) as uow:
+        assert postpone(uow, head, delay=timedelta(hours=1), reason="down")
+    assert claim_one(system_units, "w") is None
+    with system_units.organization(two_organizations.first) as uow:
+        assert park(uow, head, reason="hopeless")
+    assert must_claim(system_units, "w").outbox_id == second
+
+
+def test_of_two_that_waited_for_one_another_the_one_that_wrote_first_comes_first(
+    system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    """Whose transaction began earlier has the lower id, and may have written later."""
+    with system_units.organization(two_organizations.first) as early:
+        later = add(system_units, two_organizations.first, 1, entity_id=ENTITY)
+        last = append(early, Event("thing.happened", 1, "thing", ENTITY, {"number": 2}))
+    assert last < later
+    assert must_claim(system_units, "w").outbox_id == later
+
+
+def test_kinds_that_stand_apart_hold_up_no_others(
+    system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    slow = add(system_units, two_organizations.first, 1, kind="slow", entity_id=ENTITY)
+    page = add(system_units, two_organizations.first, 2, entity_id=ENTITY)
+    with system_units.system() as uow:
+        assert take_due_for_ringing(uow, 10, ("slow",)) == [page]
+    claimed = claim_one(system_units, "w", outbox_id=page, apart=("slow",))
+    assert claimed is not None
+    taken = claim_one(system_units, "w", kinds=("slow",))
+    assert taken is not None
+    assert taken.outbox_id == slow

@@ -1,6 +1,6 @@
 """Keeping dead letters, and saying what became of them."""
 
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import insert, select, update
@@ -8,8 +8,11 @@ from sqlalchemy import insert, select, update
 from strata_core.access.rules import require
 from strata_core.audit.commands import record
 from strata_core.context import Context
+from strata_core.dead_letters.events import DEAD_LETTER_CHANGED
 from strata_core.dead_letters.queries import DeadLetter, dead_letter
 from strata_core.new_ids import new_id
+from strata_core.outbox.commands import append
+from strata_core.outbox.events import Event
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import ConflictError, TooLargeError
 from strata_datamodel.ids import DeadLetterId
@@ -51,25 +54,49 @@ def keep(
     return letter_id
 
 
-def resolve(
-    ctx: Context, uow: UnitOfWork, letter_id: DeadLetterId, outcome: Literal["replayed", "dropped"]
-) -> DeadLetter:
-    """Once only: of two people who replay the same letter one gets ConflictError (code `dead_letter_resolved`)."""
+def replay_letter(ctx: Context, uow: UnitOfWork, letter_id: DeadLetterId) -> DeadLetter:
+    """Sends what was refused through the spool again, as soon as an ingest process looks. What is refused once more
+    becomes a new letter. Raises ConflictError (code `dead_letter_resolved`) unless the letter is open. A body that was
+    cut into several letters goes as one: they are all replayed."""
     require(ctx, "dead_letters:write")
+    before = _open_letter(ctx, uow, letter_id)
+    together = dead_letters.c.id == letter_id
+    if ";part=" in before.content_format:
+        together = dead_letters.c.batch_id == before.batch_id
+    mine = (dead_letters.c.organization_id == ctx.organization_id, dead_letters.c.state == "open", together)
+    uow.execute(update(dead_letters).where(*mine).values(state="replaying"))
+    return _changed(ctx, uow, before, "dead_letter.replay")
+
+
+def discard_letter(ctx: Context, uow: UnitOfWork, letter_id: DeadLetterId) -> DeadLetter:
+    """It stays listed, and is not replayed any more. Raises ConflictError (code `dead_letter_resolved`) unless the
+    letter is open: of two people one comes first."""
+    require(ctx, "dead_letters:write")
+    before = _open_letter(ctx, uow, letter_id)
+    mine = (dead_letters.c.organization_id == ctx.organization_id, dead_letters.c.id == letter_id)
+    uow.execute(update(dead_letters).where(*mine).values(state="dropped", resolved_at=uow.now()))
+    return _changed(ctx, uow, before, "dead_letter.discard")
+
+
+def _open_letter(ctx: Context, uow: UnitOfWork, letter_id: DeadLetterId) -> DeadLetter:
     mine = (dead_letters.c.organization_id == ctx.organization_id, dead_letters.c.id == letter_id)
     uow.execute(select(dead_letters.c.id).where(*mine).with_for_update())
-    before = dead_letter(ctx, uow, letter_id)
-    if before.state != "open":
-        raise ConflictError(f"it is {before.state} already", code="dead_letter_resolved")
-    uow.execute(update(dead_letters).where(*mine).values(state=outcome, resolved_at=uow.now()))
-    after = dead_letter(ctx, uow, letter_id)
+    letter = dead_letter(ctx, uow, letter_id)
+    if letter.state != "open":
+        raise ConflictError(f"it is {letter.state} already", code="dead_letter_resolved")
+    return letter
+
+
+def _changed(ctx: Context, uow: UnitOfWork, before: DeadLetter, action: str) -> DeadLetter:
+    after = dead_letter(ctx, uow, before.id)
     record(
         ctx,
         uow,
-        f"dead_letter.{outcome}",
+        action,
         "dead_letter",
-        str(letter_id),
+        str(before.id),
         before={"state": before.state},
         after={"state": after.state, "reason": after.reason, "item_count": after.item_count},
     )
+    append(uow, Event(DEAD_LETTER_CHANGED, 1, "dead_letter", before.id, {"state": after.state}))
     return after

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Select,
     and_,
     case,
+    exists,
     func,
     insert,
     literal_column,
@@ -104,7 +105,7 @@ def _line(now: datetime, apart: Sequence[str]) -> Select[tuple[UUID, UUID, int]]
     head = (
         select(outbox.c.id, func.row_number().over(order_by=(outbox.c.due_at, outbox.c.id)).label("turn"))
         .where(pending, outbox.c.organization_id == waiting.c.organization_id, outbox.c.due_at <= now)
-        .where(outbox.c.kind.not_in(apart))
+        .where(outbox.c.kind.not_in(apart), ~_has_one_before(apart))
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(RUNG_AT_ONCE)
         .lateral("head")
@@ -120,10 +121,14 @@ def claim(
     lease: timedelta = LEASE,
     outbox_id: OutboxId | None = None,
     kinds: Sequence[str] = (),
+    apart: Sequence[str] = (),
 ) -> list[ClaimedEvent]:
     """Take up to `limit` due events that nobody holds, oldest due first; of a doorbell's ring, the one it names. Rows
     that others are claiming this instant are passed over, not waited for. Time is the database's, so that workers with
-    wrong clocks cannot steal. Commit before acting on them: a claim that is not committed protects nothing."""
+    wrong clocks cannot steal. Commit before acting on them: a claim that is not committed protects nothing.
+
+    An entity's events are taken up in the order in which they were written: not before those ahead are done or parked.
+    Whoever names `kinds` gets them in any order, and kinds that stand `apart` hold up no others."""
     now = uow.now()
     free = [outbox.c.state == "pending", outbox.c.due_at <= now]
     free.append(or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now, outbox.c.claimed_by == RUNG))
@@ -131,6 +136,8 @@ def claim(
         free.append(outbox.c.id == outbox_id)
     if kinds:
         free.append(outbox.c.kind.in_(kinds))
+    else:
+        free.append(~_has_one_before(apart))
     key = tuple_(outbox.c.organization_id, outbox.c.id)
     chosen = (
         select(outbox.c.organization_id, outbox.c.id)
@@ -211,6 +218,20 @@ def purge_done(uow: UnitOfWork, *, older_than: timedelta, limit: int) -> int:
     )
     key = tuple_(outbox.c.organization_id, outbox.c.id)
     return uow.execute(outbox.delete().where(key.in_(old))).rowcount
+
+
+def _has_one_before(apart: Sequence[str]) -> ColumnElement[bool]:
+    """An unfinished event of the same entity that was written earlier."""
+    before = outbox.alias("before")
+    earlier = select(before.c.id).where(
+        before.c.organization_id == outbox.c.organization_id,
+        before.c.entity_id == outbox.c.entity_id,
+        before.c.entity_kind == outbox.c.entity_kind,
+        before.c.seq < outbox.c.seq,
+        before.c.state == literal_column("'pending'"),
+        before.c.kind.not_in(apart),
+    )
+    return exists(earlier.correlate(outbox))
 
 
 def _settle(uow: UnitOfWork, claimed: ClaimedEvent, **values: object) -> bool:

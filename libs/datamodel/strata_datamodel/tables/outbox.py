@@ -3,6 +3,7 @@
 from sqlalchemy import (
     BigInteger,
     Column,
+    Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -22,6 +23,9 @@ outbox = Table(
     metadata,
     c.organization_id(),
     c.uuid_id(),
+    # Drawn when the row is written, so under the lock on its entity: ids are of the transaction's start, which two that
+    # wait for one another may have had the other way round.
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
     Column("kind", Text, nullable=False),
     Column("schema_version", Integer, nullable=False),
     Column("entity_kind", Text, nullable=False),
@@ -56,6 +60,14 @@ outbox = Table(
     ),
     Index("ix_outbox_organization_id_parked", "organization_id", "id", postgresql_where=text("state = 'parked'")),
     Index("ix_outbox_organization_id_entity_id", "organization_id", "entity_id"),
+    Index(
+        "ix_outbox_organization_id_entity_pending",
+        "organization_id",
+        "entity_id",
+        "entity_kind",
+        "seq",
+        postgresql_where=text("state = 'pending'"),
+    ),
 )
 
 idempotency = Table(
@@ -91,7 +103,11 @@ dead_letters = Table(
     c.words("state", default="open"),
     c.stamped("created_at"),
     c.instant("resolved_at"),
+    c.instant("replay_until"),
     PrimaryKeyConstraint("organization_id", "id"),
-    c.one_of("state", ("open", "replayed", "dropped")),
+    c.one_of("state", ("open", "replaying", "replayed", "dropped")),
     Index("ix_dead_letters_organization_id_state_id", "organization_id", "state", "id"),
+    Index("ix_dead_letters_organization_id_batch_id", "organization_id", "batch_id"),
+    # Ingest looks over all organizations at once.
+    Index("ix_dead_letters_replaying", "id", postgresql_where=text("state = 'replaying'")),
 )

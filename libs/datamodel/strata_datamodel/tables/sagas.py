@@ -72,6 +72,8 @@ sagas = Table(
     ),
     # The figures look over all organizations at once.
     Index("ix_sagas_living", "state", "kind", postgresql_where=text("ended_at IS NULL")),
+    # The clean-up does the same.
+    Index("ix_sagas_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
 )
 
 saga_steps = Table(

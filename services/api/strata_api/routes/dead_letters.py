@@ -8,13 +8,14 @@ from fastapi import APIRouter, Response
 from strata_api.deps import Access, requires
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Shown
+from strata_core.dead_letters.commands import discard_letter, replay_letter
 from strata_core.dead_letters.queries import content, dead_letter, dead_letter_page
 from strata_datamodel.ids import DeadLetterId
 from strata_datamodel.spooling import Signal
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/dead-letters", tags=["dead letters"])
 _LIST = "dead_letters_list"
-State = Literal["open", "replayed", "dropped"]
+State = Literal["open", "replaying", "replayed", "dropped"]
 
 
 class DeadLetterOut(Shown):
@@ -70,3 +71,17 @@ def get_content(access: Annotated[Access, requires("dead_letters:read")], dead_l
     # Somebody else wrote these bytes: a browser saves them and never shows them.
     headers = {"content-disposition": f'attachment; filename="{dead_letter_id}"'}
     return Response(refused, media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/{dead_letter_id}/replay", operation_id="dead_letters_replay", summary="Send it through ingest again")
+def replay(access: Annotated[Access, requires("dead_letters:write")], dead_letter_id: UUID) -> DeadLetterOut:
+    """Within seconds. What is refused once more becomes a new letter. 409 unless it is open."""
+    with access.unit() as uow:
+        return DeadLetterOut.model_validate(replay_letter(access.ctx, uow, DeadLetterId(dead_letter_id)))
+
+
+@router.post("/{dead_letter_id}/discard", operation_id="dead_letters_discard", summary="Give it up")
+def discard(access: Annotated[Access, requires("dead_letters:write")], dead_letter_id: UUID) -> DeadLetterOut:
+    """It stays listed, as `dropped`. 409 unless it is open."""
+    with access.unit() as uow:
+        return DeadLetterOut.model_validate(discard_letter(access.ctx, uow, DeadLetterId(dead_letter_id)))
