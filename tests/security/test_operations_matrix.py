@@ -31,7 +31,7 @@ MORE = dict.fromkeys(
 # Whoever sets a provider could be signed in by it as any admin.
 MORE |= dict.fromkeys(("identity_provider_put", "identity_provider_delete"), role_permissions("admin"))
 # What no key may do, whatever it holds, but a person who is signed in.
-IN_PERSON = {"members_transfer_ownership"}
+IN_PERSON = {"members_transfer_ownership", "orgs_delete"}
 
 
 def name(case) -> str:

@@ -18,7 +18,8 @@ def audited(database: Database, two_organizations: TwoOrganizations) -> TwoOrgan
         database.run(
             "INSERT INTO audit_log (organization_id, id, actor_kind, actor_label, action, target_kind, target_id)"
             f" VALUES ('{organization}', '{uuid7(1)}', 'user', 'a', 'b', 'c', 'd');"
-            f" INSERT INTO audit_seals (organization_id, seq, audit_id, hash) VALUES ('{organization}', 1, '{uuid7(2)}', '');"
+            f" INSERT INTO audit_seals (organization_id, seq, audit_id, hash)"
+            f" VALUES ('{organization}', 1, '{uuid7(2)}', '');"
             f" INSERT INTO audit_heads (organization_id, seq, hash) VALUES ('{organization}', 1, '')"
         )
     return two_organizations

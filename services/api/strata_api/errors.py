@@ -31,6 +31,8 @@ _STATUS: Final[Mapping[ErrorKind, int]] = {
 # Where HTTP draws finer lines than the kinds do.
 _STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "bad_compression": 400,
+    "organization_deleting": 410,
+    "organization_provisioning": 409,
     "store_refused": 500,  # what we asked of it was wrong, and no caller can help that
     "body_timeout": 408,
     "malformed_body": 400,

@@ -1,5 +1,7 @@
 """Who may change how a person signs in: that person, with a session of their own, having just proved who they are."""
 
+from datetime import datetime
+
 from fastapi import Request
 
 from strata_api.authentication import origin_of, session_confined
@@ -31,13 +33,17 @@ def confirmed_person(caller: Caller) -> SessionIdentity:
     """Raises DeniedError (code `confirmation_required`) when they proved it too long ago: a browser left alone must
     not be enough to change how somebody signs in."""
     person = person_of(caller)
-    if needs_confirmation(person, caller.deps.clock.now()):
+    require_confirmation(person, caller.deps.clock.now())
+    return person
+
+
+def require_confirmation(person: SessionIdentity, now: datetime) -> None:
+    if needs_confirmation(person, now):
         raise DeniedError(
             "confirm who you are first",
             code="confirmation_required",
             hint="POST /api/v1/me/confirmation with your password, or a code of your second factor",
         )
-    return person
 
 
 def count(units: UnitsOfWork, keys: tuple[AttemptKey, ...]) -> None:

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from strata_cli.administration import administration
 from strata_cli.demo_world import MACHINES, STEP_S, log_documents, metric_lines
+from strata_cli.provisioning import provision
 from strata_cli.rendering import err, out
 from strata_cli.setup import OPERATOR
 from strata_core.access.commands import create_api_key
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.context import Context
-from strata_core.organizations.commands import provision_organization
 from strata_core.organizations.queries import organization_of
 from strata_datamodel.errors import NotFoundError, UnavailableError
 from strata_datamodel.ids import OrganizationId
@@ -70,6 +70,16 @@ def run_demo(settings: Settings, *, org: str, hours: int, once: bool) -> None:
         access.api.close()
 
 
+def _provision(settings: Settings, slug: str, password: str) -> OrganizationId:
+    hasher = Argon2PasswordHasher()
+    try:
+        password_hash = hasher.hash(password)
+    finally:
+        hasher.close()
+    options = {"slug": slug, "name": "Demo", "email": EMAIL}
+    return provision(settings, "demo", **options, password_hash=password_hash, actor=OPERATOR).organization.id
+
+
 def _enter(settings: Settings, running: RunningInstance, slug: str) -> Access:
     password: str | None = None
     with administration(settings, "strata demo") as relational:
@@ -77,21 +87,12 @@ def _enter(settings: Settings, running: RunningInstance, slug: str) -> Access:
             raise UnavailableError("this needs the worker's database role", code="no_worker_role")
         with relational.system_units.system() as uow:
             try:
-                organization_id = OrganizationId(organization_of(uow, slug).id)
+                organization_id = organization_of(uow, slug).id
             except NotFoundError:
-                password = secrets.token_urlsafe(12)
-                hasher = Argon2PasswordHasher()
-                made = provision_organization(
-                    uow,
-                    slug=slug,
-                    name="Demo",
-                    owner_email=EMAIL,
-                    password_hash=hasher.hash(password),
-                    actor=OPERATOR,
-                    request_id=f"demo-{uuid4()}",
-                )
-                hasher.close()
-                organization_id = OrganizationId(made.organization.id)
+                organization_id = None
+        if organization_id is None:
+            password = secrets.token_urlsafe(12)
+            organization_id = _provision(settings, slug, password)
         ctx = Context(organization_id, OPERATOR, PERMISSIONS, f"demo-{uuid4()}")
         with relational.system_units.organization(organization_id) as uow:
             expires_at = uow.now() + timedelta(days=_KEY_DAYS)

@@ -10,10 +10,13 @@ from uuid import UUID
 
 import typer
 
-from strata_cli.commands.doctor import app as doctor_commands
+from strata_cli.commands import deletion
 from strata_cli.commands.dead_letters import app as letter_commands
+from strata_cli.commands.doctor import app as doctor_commands
+from strata_cli.commands.erasures import app as erasure_commands
 from strata_cli.commands.members import app as member_commands
 from strata_cli.commands.options import DataDir, Json, Org
+from strata_cli.commands.receipts import app as receipt_commands
 from strata_cli.commands.roles import app as role_commands
 from strata_cli.commands.sagas import app as saga_commands
 from strata_cli.commands.search import app as search_commands
@@ -55,6 +58,8 @@ for group in (
     account_commands,
     saga_commands,
     letter_commands,
+    erasure_commands,
+    receipt_commands,
 ):
     app.add_typer(group)
 
@@ -338,6 +343,10 @@ def orgs_plan(
     from strata_cli import organizations
 
     organizations.run_plan(load_settings(data_dir=data_dir), org, plan, as_json=json)
+
+
+org_commands.command("delete")(deletion.delete)
+org_commands.command("receipt")(deletion.receipt)
 
 
 @import_commands.command("users")

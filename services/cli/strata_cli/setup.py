@@ -1,13 +1,11 @@
 """`strata init`: an organization, its owner and its first keys."""
 
-from uuid import uuid4
-
-from strata_cli.administration import administration
+from strata_cli.provisioning import provision
 from strata_cli.rendering import err, out, print_json
 from strata_core.access.rules import check_new_password
 from strata_core.context import Actor, ActorKind
-from strata_core.organizations.commands import Provisioned, provision_organization
-from strata_datamodel.errors import InvalidError, UnavailableError
+from strata_core.organizations.commands import Provisioned
+from strata_datamodel.errors import InvalidError
 from strata_stores.passwords.argon2 import Argon2PasswordHasher
 from strata_stores.passwords.known import ListedPasswords
 from strata_stores.settings import Settings
@@ -28,19 +26,7 @@ def run_init(settings: Settings, *, slug: str, name: str, email: str, password: 
         password_hash = hasher.hash(password)
     finally:
         hasher.close()
-    with administration(settings, "strata init") as relational:
-        if relational.system_units is None:
-            raise UnavailableError("this needs the worker's database role", code="no_worker_role")
-        with relational.system_units.system() as uow:
-            made = provision_organization(
-                uow,
-                slug=slug,
-                name=name,
-                owner_email=email,
-                password_hash=password_hash,
-                actor=OPERATOR,
-                request_id=f"init-{uuid4()}",
-            )
+    made = provision(settings, "init", slug=slug, name=name, email=email, password_hash=password_hash, actor=OPERATOR)
     if as_json:
         print_json(_document(made))
     else:

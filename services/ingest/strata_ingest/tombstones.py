@@ -24,6 +24,11 @@ class Closed(Protocol):
         ...
 
     @property
+    def gone(self) -> frozenset[OrganizationId]:
+        """Those of them of which nothing is left in any store, so that what is found there came too late."""
+        ...
+
+    @property
     def is_known(self) -> bool:
         """False until they were read once: nothing that an earlier process left may be landed before."""
         ...
@@ -31,6 +36,7 @@ class Closed(Protocol):
 
 class NoneClosed:
     standing: frozenset[OrganizationId] = frozenset()
+    gone: frozenset[OrganizationId] = frozenset()
     is_known = True
 
 
@@ -41,7 +47,7 @@ def refuse_closed(closed: Closed, organization_id: OrganizationId) -> None:
 
 
 class Tombstones:
-    """`standing` only grows. While the database cannot be asked it stays as it was."""
+    """Neither set shrinks. While the database cannot be asked it stays as it was."""
 
     def __init__(self, units: SystemUnitsOfWork, *, pause_s: float = _PAUSE_S) -> None:
         self._units = units
@@ -50,11 +56,16 @@ class Tombstones:
         self._thread: threading.Thread | None = None
         self._newest: datetime | None = None
         self._standing: frozenset[OrganizationId] = frozenset()
+        self._gone: frozenset[OrganizationId] = frozenset()
         self._is_known = False
 
     @property
     def standing(self) -> frozenset[OrganizationId]:
         return self._standing
+
+    @property
+    def gone(self) -> frozenset[OrganizationId]:
+        return self._gone
 
     @property
     def is_known(self) -> bool:
@@ -66,8 +77,9 @@ class Tombstones:
         with self._units.system() as uow:
             found = tombstones_since(uow, since)
         if found:
-            self._newest = found[-1].stood_at
+            self._newest = max(each.deleted_at or each.stood_at for each in found)
             self._standing |= {each.organization_id for each in found}
+            self._gone |= {each.organization_id for each in found if each.deleted_at is not None}
         self._is_known = True
 
     def start(self) -> None:

@@ -136,9 +136,9 @@ class SpoolWriter(Generic[B]):
             self._finish(records[-1].position.sequence)
 
     def _sweep(self) -> None:
-        """Of an organization that was closed while its records were on their way, some may be in the store since its
+        """Of an organization that was deleted while its records were on their way, some may be in the store since its
         deletion looked there: be it from this process, or from one that died before it acknowledged them."""
-        late = self._touched & self._closed.standing
+        late = self._touched & self._closed.gone
         if not late or self._clock.monotonic_s() < self._sweep_at_s:
             return
         for organization_id in late:

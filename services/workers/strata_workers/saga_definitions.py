@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from strata_core.erasures.saga import ERASURE
+from strata_core.organizations.deletion import DELETION
+from strata_core.organizations.provisioning import PROVISIONING_SAGA
 from strata_core.sagas.definitions import SagaDefinition
 from strata_core.search.reindexing import REINDEX
 
-SAGAS: Final[tuple[SagaDefinition, ...]] = (REINDEX,)
+SAGAS: Final[tuple[SagaDefinition, ...]] = (PROVISIONING_SAGA, DELETION, ERASURE, REINDEX)

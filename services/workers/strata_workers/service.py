@@ -59,6 +59,7 @@ from strata_workers.saga_figures import NO_SAGAS, saga_figures_of
 from strata_workers.saga_runner import RENEWAL_PAUSE_S, SagaRunner
 from strata_workers.sealer import Anchorer, Sealer
 from strata_workers.sender import Sender
+from strata_workers.sweeper import Sweeper
 
 OUTBOX_KEPT: Final = timedelta(days=7)
 """Longer than the last attempt of any notification, which reads its event."""
@@ -163,10 +164,12 @@ class Worker:
         sealer = Sealer(deps.units)
         anchorer = Anchorer(deps.units, deps.archive, deps.anchor_signer)
         log_pruner = LogPruner(deps.log_store, deps.clock, deps.logs_kept_days)
+        sweeper = Sweeper(deps.units, _tools(deps), deps.registry)
         return [
             self._led("saga-recall", self._sagas.recall, pause_s=30.0),
             self._purge("saga-purge", lambda uow: purge_ended(uow, older_than=SAGAS_KEPT, limit=PURGED_PER_PASS)),
             self._led("search-sweeper", self._reconciler.sweep, pause_s=_PURGE_PAUSE_S),
+            self._led("deletion-sweep", sweeper.step, pause_s=_PURGE_PAUSE_S),
             self._led("rule-recall", self._evaluator.recall, pause_s=30.0),
             self._led("audit-sealer", sealer.step, pause_s=1.0),
             self._led("audit-anchorer", anchorer.step, pause_s=2.0),

@@ -36,6 +36,7 @@ _READ_WRITE: Final = (
     "dashboards",
     "dead_letters",
     "downtime",
+    "erasures",
     "hosts",
     "members",
     "organization",
@@ -52,7 +53,7 @@ _WRITES: Final = frozenset(f"{resource}:write" for resource in _READ_WRITE)
 
 PERMISSIONS: Final[frozenset[str]] = _READS | _WRITES | {INGEST, "organization:delete", "downtime:resolve"}
 
-_ACCESS_READS: Final = frozenset({"api_keys:read", "audit_log:read", "service_accounts:read"})
+_ACCESS_READS: Final = frozenset({"api_keys:read", "audit_log:read", "erasures:read", "service_accounts:read"})
 _OPERATED: Final = (
     "alert_rules",
     "alerts",
@@ -68,7 +69,9 @@ _OPERATED: Final = (
 ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[str]]] = {
     Role.OWNER: PERMISSIONS,
     Role.ADMIN: PERMISSIONS - {"organization:delete"},
-    Role.DEVOPS: (_READS - {"audit_log:read"}) | {f"{resource}:write" for resource in _OPERATED} | {INGEST},
+    Role.DEVOPS: (_READS - {"audit_log:read", "erasures:read"})
+    | {f"{resource}:write" for resource in _OPERATED}
+    | {INGEST},
     Role.DEVELOPER: (_READS - _ACCESS_READS) | {"alerts:write", "dashboards:write", "silences:write"},
     Role.READ_ONLY: _READS - _ACCESS_READS,
 }

@@ -17,6 +17,7 @@ from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import InvalidError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.tables.audit import audit_heads
+from strata_datamodel.tables.erasing import tombstones
 
 FOLDER: Final = "audit-anchors"
 ANCHOR_EVERY: Final = timedelta(minutes=5)
@@ -46,11 +47,15 @@ def signed_text(organization_id: OrganizationId, seq: int, digest: bytes, at: da
 
 
 def due_heads(uow: UnitOfWork, *, limit: int) -> list[Anchor]:
-    """In a system-wide unit: heads to be anchored now, not yet signed."""
+    """In a system-wide unit: heads to be anchored now, not yet signed. None of an organization that is being deleted:
+    its anchors are going as well."""
     now = uow.now()
     rested = audit_heads.c.sealed_at <= now - ANCHOR_IDLE
     waited = (audit_heads.c.anchored_at <= now - ANCHOR_EVERY) | audit_heads.c.anchored_at.is_(None)
-    wanted = select(audit_heads).where(audit_heads.c.seq > audit_heads.c.anchored_seq, rested | waited)
+    closed = select(tombstones.c.slug).where(tombstones.c.organization_id == audit_heads.c.organization_id)
+    wanted = select(audit_heads).where(
+        audit_heads.c.seq > audit_heads.c.anchored_seq, rested | waited, ~closed.exists()
+    )
     return [
         Anchor(OrganizationId(row.organization_id), row.seq, bytes(row.hash), now, "", b"")
         for row in uow.execute(wanted.limit(limit))

@@ -183,6 +183,7 @@ DELETION: Final = SagaDefinition(
         LocalStep("lock-out", run=lock_out),
         PutStep("delete-logs", intend=name_organization, effect=holdings.delete_logs, timeout=_LONG),
         PutStep("delete-metrics", intend=name_organization, effect=holdings.delete_metrics, timeout=_LONG),
+        PutStep("delete-search", intend=name_organization, effect=holdings.delete_search, timeout=_LONG),
         PutStep("empty-cache", intend=name_organization, effect=holdings.empty_cache, timeout=_LONG),
         PutStep("empty-archive", intend=name_organization, effect=holdings.empty_archive, timeout=_LONG),
         LocalStep("delete-rows", run=delete_rows, timeout=_LONG),

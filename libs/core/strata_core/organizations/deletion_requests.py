@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
+from sqlalchemy import select
+
 from strata_core.access.rules import require
 from strata_core.audit.commands import record
 from strata_core.context import ActorKind, Context
@@ -15,6 +17,7 @@ from strata_core.sagas.starting import start_saga
 from strata_datamodel.errors import ConflictError, DeniedError, InvalidError, Problem
 from strata_datamodel.ids import SagaId
 from strata_datamodel.limits import DELETION_GRACE_HOURS_MAX
+from strata_datamodel.tables.sagas import sagas
 
 REQUESTED: Final = "organization.deletion_requested"
 _LOCK: Final = "organization"
@@ -22,7 +25,7 @@ _LOCK: Final = "organization"
 
 def request_deletion(ctx: Context, uow: UnitOfWork, *, confirm: str, grace: timedelta) -> SagaId:
     """`confirm` is the organization's slug, typed again. Within `grace` everything goes on, and the saga can be
-    cancelled. Raises ConflictError (code `deletion_under_way`) when it is asked for already."""
+    cancelled. Asked for again, it is the saga there is."""
     require(ctx, "organization:delete")
     if ctx.actor.kind is ActorKind.API_KEY:
         raise DeniedError(
@@ -41,6 +44,9 @@ def request_deletion(ctx: Context, uow: UnitOfWork, *, confirm: str, grace: time
             code="not_confirmed",
             problems=[Problem("query/confirm", "the slug of the organization that is to be deleted")],
         )
+    under_way = _living_saga(uow)
+    if under_way is not None:
+        return under_way
     if organization.status in {DELETING, PROVISIONING}:
         raise ConflictError(f"{organization.slug} is {organization.status}", code=f"organization_{organization.status}")
     given = {
@@ -51,11 +57,11 @@ def request_deletion(ctx: Context, uow: UnitOfWork, *, confirm: str, grace: time
     }
     after = {"not_before": given["not_before"]}
     record(ctx, uow, REQUESTED, "organization", str(organization.id), after=after)
-    try:
-        return start_saga(ctx, uow, DELETION, given, lock_key=_LOCK)
-    except ConflictError as error:
-        if error.code != "already_exists":
-            raise
-        raise ConflictError(
-            "its deletion was asked for already", code="deletion_under_way", hint="GET sagas shows how far it is"
-        ) from error
+    return start_saga(ctx, uow, DELETION, given, lock_key=_LOCK)
+
+
+def _living_saga(uow: UnitOfWork) -> SagaId | None:
+    """Nobody else looks at this moment: the organization's row is locked."""
+    here = (sagas.c.organization_id == uow.organization_id, sagas.c.kind == DELETION.kind, sagas.c.ended_at.is_(None))
+    found = uow.execute(select(sagas.c.id).where(*here)).scalar_one_or_none()
+    return None if found is None else SagaId(found)

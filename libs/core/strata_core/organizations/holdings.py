@@ -9,7 +9,9 @@ from uuid import UUID
 from strata_core.ports.archive import Archive
 from strata_core.sagas.definitions import Json, NotYetError
 from strata_core.sagas.tools import SagaTools
+from strata_core.search.projections import PROJECTIONS
 from strata_datamodel.ids import OrganizationId
+from strata_datamodel.search import Place
 
 _AGAIN: Final = timedelta(seconds=2)
 
@@ -29,6 +31,7 @@ def count_holdings(tools: SagaTools, intent: Json) -> Json:
     return {
         "logs": tools.log_store.count(organization_id),
         "metrics": tools.metric_store.count_points(organization_id),
+        "search": sum(_found(tools, place, organization_id) for place in _places(tools)),
         "archive": len(tools.archive.listing(organization_id)),
     }
 
@@ -41,6 +44,11 @@ def delete_logs(tools: SagaTools, intent: Json) -> Json:
 
 def delete_metrics(tools: SagaTools, intent: Json) -> Json:
     tools.metric_store.delete_organization(organization_in(intent))
+    return None
+
+
+def delete_search(tools: SagaTools, intent: Json) -> Json:
+    _remove(tools, organization_in(intent))
     return None
 
 
@@ -67,8 +75,24 @@ def count_residue(tools: SagaTools, intent: Json) -> Json:
 def sweep(tools: SagaTools, organization_id: OrganizationId) -> None:
     tools.log_store.delete_organization(organization_id)
     tools.metric_store.delete_organization(organization_id)
+    _remove(tools, organization_id)
     tools.cache.forget(organization_id)
     _empty(tools.archive, organization_id)
+
+
+def _places(tools: SagaTools) -> list[Place]:
+    """Every build of every index: an organization may be in an old one too."""
+    return [Place(kind, generation) for kind in PROJECTIONS for generation in tools.search_index.generations(kind)]
+
+
+def _found(tools: SagaTools, place: Place, organization_id: OrganizationId) -> int:
+    tools.search_index.refresh(place)
+    return sum(bucket.count for bucket in tools.search_index.buckets(place, organization_id).values())
+
+
+def _remove(tools: SagaTools, organization_id: OrganizationId) -> None:
+    for place in _places(tools):
+        tools.search_index.remove(place, organization_id)
 
 
 def _empty(archive: Archive, organization_id: OrganizationId) -> None:

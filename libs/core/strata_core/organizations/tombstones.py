@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import OrganizationId, SagaId
@@ -19,6 +19,7 @@ class Tombstone:
     slug: str
     stood_at: datetime
     deleted_at: datetime | None
+    saga_id: SagaId
 
 
 def put_up(uow: UnitOfWork, slug: str, saga_id: SagaId) -> None:
@@ -40,17 +41,12 @@ def tombstone(uow: UnitOfWork) -> Tombstone | None:
 
 
 def tombstones_since(uow: UnitOfWork, since: datetime | None) -> Sequence[Tombstone]:
-    """In a system-wide unit: those that stood at that instant or later, all for None; oldest first."""
+    """In a system-wide unit: those of which something is to be told since that instant, all for None; oldest first."""
     wanted = select(tombstones).order_by(tombstones.c.stood_at)
     if since is not None:
-        wanted = wanted.where(tombstones.c.stood_at >= since)
+        wanted = wanted.where((tombstones.c.stood_at >= since) | (tombstones.c.deleted_at >= since))
     return [_tombstone_from(row) for row in uow.execute(wanted)]
 
 
-def _tombstone_from(row: object) -> Tombstone:
-    return Tombstone(
-        OrganizationId(row.organization_id),  # type: ignore[attr-defined]
-        row.slug,  # type: ignore[attr-defined]
-        row.stood_at,  # type: ignore[attr-defined]
-        row.deleted_at,  # type: ignore[attr-defined]
-    )
+def _tombstone_from(row: Row[tuple[object, ...]]) -> Tombstone:
+    return Tombstone(OrganizationId(row.organization_id), row.slug, row.stood_at, row.deleted_at, SagaId(row.saga_id))

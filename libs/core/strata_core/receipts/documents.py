@@ -1,4 +1,4 @@
-"""What is signed: canonical JSON, so that a receipt that was printed, mailed and typed in again can still be checked."""
+"""What is signed: canonical JSON, so that a receipt that was printed, mailed and typed in again can be checked."""
 
 import base64
 import binascii

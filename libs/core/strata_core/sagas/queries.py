@@ -135,6 +135,13 @@ def saga_of(ctx: Context, uow: UnitOfWork, saga_id: SagaId) -> SagaDetail:
     return SagaDetail(_summary_from(row), steps, pivot is not None and StepState(steps[pivot].state) in _BEGUN)
 
 
+def ended_state(uow: UnitOfWork, saga_id: SagaId) -> SagaState | None:
+    """None while it lives. For whoever waits for it."""
+    here = (sagas.c.organization_id == uow.organization_id, sagas.c.id == saga_id, sagas.c.ended_at.is_not(None))
+    found = uow.execute(select(sagas.c.state).where(*here)).scalar_one_or_none()
+    return None if found is None else SagaState(found)
+
+
 def saga_figures(uow: UnitOfWork) -> SagaFigures:
     """Over all organizations, in a system unit."""
     living = uow.execute(

@@ -1,0 +1,48 @@
+"""Looks again at what was deleted: a process that slept through a deletion may have written since."""
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from strata_core.organizations import belongings, holdings
+from strata_core.organizations.tombstones import Tombstone, tombstones_since
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.sagas.tools import SagaTools
+
+log = structlog.get_logger(__name__)
+SWEPT_FOR: Final = timedelta(days=30)
+
+
+class Sweeper:
+    """Goes over the organizations that were deleted lately. The spools of ingest drop theirs by themselves; this is for
+    what was in flight past every time-out."""
+
+    def __init__(self, units: SystemUnitsOfWork, tools: SagaTools, registry: CollectorRegistry) -> None:
+        self._units = units
+        self._tools = tools
+        self._swept = Counter(
+            "strata_deletions_swept", "Deleted organizations of which something had come back.", registry=registry
+        )
+
+    def step(self) -> int:
+        with self._units.system() as uow:
+            stones = tombstones_since(uow, uow.now() - SWEPT_FOR)
+        for stone in stones:
+            if stone.deleted_at is not None:
+                self._sweep(stone)
+        return 0
+
+    def _sweep(self, stone: Tombstone) -> None:
+        organization_id = stone.organization_id
+        left = holdings.count_holdings(self._tools, holdings.intent_of(organization_id))
+        if any(left.values()):
+            holdings.sweep(self._tools, organization_id)
+        with self._units.organization(organization_id) as uow:
+            rows = belongings.count_rows(uow)
+            if rows:
+                belongings.delete_rows(uow, stone.saga_id)
+        if rows or any(left.values()):
+            self._swept.inc()
+            log.warning("deleted_organization_swept", organization_id=str(organization_id), **left, rows=rows)
