@@ -121,10 +121,14 @@ class Listing:
             cursor = self._next([str(part) for part in key(kept[-1])], self.response)
         return Page(items=[shown(row) for row in kept], next_cursor=cursor)
 
-    def _next(self, position: Position, answer: Response) -> str:
-        cursor = self.cursors.seal(self.place, position)
+    def lead_on(self, cursor: str, answer: Response) -> None:
+        """From this request, to the page that the cursor stands for."""
         url = self.request.url.include_query_params(cursor=cursor)
         answer.headers["link"] = f'<{url.path}?{url.query}>; rel="next"'
+
+    def _next(self, position: Position, answer: Response) -> str:
+        cursor = self.cursors.seal(self.place, position)
+        self.lead_on(cursor, answer)
         return cursor
 
     def _position(self, length: int) -> Position:

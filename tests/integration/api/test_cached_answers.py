@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from factories.point_batches import SECOND, batch_of, point
 from fixtures.api import PASSWORD, ApiWorld, Tenant, serving
+from integration.people.people_world import token_for
 from strata_api.api_deps import ApiDeps
 from strata_api.app import create_app
 from strata_core.caching.kinds import CONFIGURATION, EMPTY_S
@@ -174,6 +175,20 @@ def test_pages_of_a_kept_list_are_followed_to_the_end(pair: Pair) -> None:
         assert names == ["page 0", "page 1", "page 2"]
 
 
+def test_words_that_mean_nothing_make_no_other_page_and_no_other_link(pair: Pair) -> None:
+    acme = pair.world.acme
+    for number in range(2):
+        made = pair.here.post("/api/v1/orgs/acme/roles", json={"name": f"linked {number}"}, headers=acme.admin)
+        made.raise_for_status()
+    first = pair.here.get("/api/v1/orgs/acme/roles?limit=1&theirs=1", headers=acme.admin)
+    assert "theirs" in first.links["next"]["url"]
+    for path in (f"/api/v1/orgs/{acme.organization_id}/roles?limit=1&mine=2", "/api/v1/orgs/acme/roles?limit=1&mine=2"):
+        again = pair.elsewhere.get(path, headers=acme.admin)
+        assert again.headers["cache-status"] == "strata; hit"
+        assert again.content == first.content
+        assert again.links["next"]["url"].startswith(path)
+
+
 def test_what_somebody_changes_of_themselves_they_see_everywhere_at_once(pair: Pair) -> None:
     acme = pair.world.acme
     email = acme.member("read_only", pair.world.hasher)
@@ -187,6 +202,19 @@ def test_what_somebody_changes_of_themselves_they_see_everywhere_at_once(pair: P
         me = client.get("/api/v1/me")
         assert me.json()["user"]["name"] == "Ada"
         assert me.headers["etag"] == changed.headers["etag"]
+        client.cookies.clear()
+
+
+def test_an_address_that_is_confirmed_on_its_page_is_shown_everywhere_at_once(pair: Pair) -> None:
+    email = pair.world.acme.member("read_only", pair.world.hasher)
+    for client in (pair.here, pair.elsewhere):
+        client.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}).raise_for_status()
+    pair.here.post("/api/v1/me/email", json={"email": "confirmed@acme.test"}).raise_for_status()
+    assert pair.elsewhere.get("/api/v1/me").json()["user"]["email"] == email
+    token = token_for(pair.world, "confirmed@acme.test")
+    assert pair.here.post("/account/email", data={"token": token}).status_code == 200
+    for client in (pair.here, pair.elsewhere):
+        assert client.get("/api/v1/me").json()["user"]["email"] == "confirmed@acme.test"
         client.cookies.clear()
 
 

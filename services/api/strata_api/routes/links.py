@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ValidationError
 
 from strata_api.authentication import authenticated, origin_of
+from strata_api.cached_answers import ends
 from strata_api.deps import Caller, Deps, anybody
 from strata_api.errors import status_of
 from strata_api.link_pages import SCRIPT_PATH, Field, LinkPage, done_page, form_page, script
@@ -16,6 +17,7 @@ from strata_api.origins import check_origin
 from strata_api.routes.invitations import Acceptance, accept_invitation
 from strata_api.routes.me import EmailConfirmation, post_email_confirmation
 from strata_api.routes.passwords import PasswordReset, confirm_reset
+from strata_core.caching.kinds import PROFILES
 from strata_core.mail.texts import TEXTS, MailKind
 from strata_datamodel.errors import InvalidError, Problem, StrataError
 
@@ -93,7 +95,8 @@ def email_form() -> HTMLResponse:
 def confirm_email(request: Request, deps: Deps, form: Form = b"") -> HTMLResponse:
     def work(given: Given) -> None:
         caller = Caller(authenticated(deps, request), origin_of(request), deps)
-        post_email_confirmation(caller, _read(EmailConfirmation, given), Response())
+        confirmed = post_email_confirmation(caller, _read(EmailConfirmation, given), Response())
+        ends(request, confirmed.id, PROFILES)
 
     return _answered(request, deps, EMAIL, form, work)
 
