@@ -25,6 +25,11 @@ from strata_stores.postgres.roles import APP
 from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 
 
+def backend_of(engine: Engine) -> int | None:
+    with engine.connect() as connection:
+        return connection.scalar(select(func.pg_backend_pid()))
+
+
 @pytest.fixture
 def ctx(two_organizations: TwoOrganizations) -> Context:
     return context(two_organizations.first)
@@ -90,6 +95,19 @@ def test_what_postgresql_cannot_hold_is_refused_and_not_cut_short(units: UnitsOf
     add_host(units, ctx, "a")
     with pytest.raises(InvalidError):
         listed(units, HOSTS.question(ctx, limit=9, where={"name_prefix": text}))
+
+
+def test_a_nul_in_a_tag_is_refused_and_costs_no_connection(
+    units: UnitsOfWork, ctx: Context, app_engine: Engine
+) -> None:
+    escaped = "\\u0000"  # six signs, none of which is a NUL
+    add_host(units, ctx, "a", tags={escaped: "\\" + escaped})
+    before = backend_of(app_engine)
+    for where in (tag_condition("a\0b:c"), tag_condition("a:\\\0"), tag_condition("\0")):
+        with pytest.raises(InvalidError):
+            listed(units, HOSTS.question(ctx, limit=9, where=where))
+    assert names_of(listed(units, HOSTS.question(ctx, limit=9, where=tag_condition(f"{escaped}:\\{escaped}")))) == ["a"]
+    assert backend_of(app_engine) == before
 
 
 def test_a_bad_value_is_an_answer_and_the_next_question_gets_its_own(units: UnitsOfWork, ctx: Context) -> None:

@@ -3,6 +3,7 @@
 Binding and reading are sent together. PostgreSQL runs what comes before one Sync as one transaction, so that the
 settings hold for the read and for nothing after it."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -36,6 +37,7 @@ _ROWS: Final = pq.ExecStatus.TUPLES_OK
 _FAILED: Final = frozenset({pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.BAD_RESPONSE})
 _END: Final = pq.ExecStatus.PIPELINE_SYNC
 _NUMBERS: Final = count()
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,15 @@ def _text(value: object) -> bytes | None:
         case tuple():
             return b"{" + b",".join(_quoted(part) for part in value) + b"}"
         case _:
-            return orjson.dumps(value)
+            return _written(value)
+
+
+def _written(value: object) -> bytes:
+    """As JSON. PostgreSQL would refuse a NUL in it, and the connection would go with the refusal."""
+    text = orjson.dumps(value)
+    if _NUL.search(text):
+        raise _cannot_be_stored()
+    return text
 
 
 def _quoted(part: object) -> bytes:
@@ -194,5 +204,9 @@ def _encoded(text: str) -> bytes:
     except UnicodeEncodeError:
         encoded = b"\0"
     if b"\0" in encoded:  # libpq would end the value there
-        raise InvalidError("a value cannot be stored", code="invalid_value")
+        raise _cannot_be_stored()
     return encoded
+
+
+def _cannot_be_stored() -> InvalidError:
+    return InvalidError("a value cannot be stored", code="invalid_value")
