@@ -20,6 +20,7 @@ def tell(acme: Tenant, globex: Tenant, receiver: WebhookReceiver) -> None:
     log_lines_are_found(acme, globex)
     hosts_appear_by_themselves(acme, globex)
     a_threshold_pages_and_resolves(acme, globex, receiver)
+    alerts_are_found(acme, globex)
     everything_was_audited_where_it_belongs(acme, globex)
 
 
@@ -101,6 +102,13 @@ def a_threshold_pages_and_resolves(acme: Tenant, globex: Tenant, receiver: Webho
     assert len(ids) == len(set(ids)), "a notification arrived twice without a fault"
     assert globex.items("alerts") == []
     assert globex.admin.get(f"/api/v1/orgs/{acme.slug}/alerts").status_code == 404
+
+
+def alerts_are_found(acme: Tenant, globex: Tenant) -> None:
+    question = {"query": "web1 severity:critical status:resolved labels.host:web*"}
+    found = acme.admin.post(f"/api/v1/orgs/{acme.slug}/alerts/search", json=question)
+    assert [item["labels"] for item in found.json()["items"]] == [{"host": "web1"}], found.text
+    assert globex.admin.post(f"/api/v1/orgs/{globex.slug}/alerts/search", json=question).json()["items"] == []
 
 
 def _report_cpu(tenant: Tenant, value: float) -> None:

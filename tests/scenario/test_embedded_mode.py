@@ -19,6 +19,11 @@ def test_the_thin_path_from_a_point_to_a_signed_page(up):
     try:
         with webhook_receiver() as receiver:
             story.tell(acme, globex, receiver)
+        compared = json.loads(command(["doctor", "consistency", "--json"], up.environment).stdout)
+        assert compared["is_consistent"], compared
+        remade = command(["search", "reindex", "--org", "acme", "--timeout", "60"], up.environment)
+        assert remade.returncode == 0, remade.stdout + remade.stderr
+        story.alerts_are_found(acme, globex)
     finally:
         acme.close()
         globex.close()

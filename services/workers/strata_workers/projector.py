@@ -61,7 +61,9 @@ class Projector:
             return self._put_off(items, error.detail, is_outage=True)
         except (StoreRefusedError, GenerationMissingError) as error:
             if len(items) > 1:
-                return sum(self._bring_up(organization_id, kind, [item]) for item in items)
+                # One of them is why: the others are found in as many steps as it takes to halve them.
+                halves = items[: len(items) // 2], items[len(items) // 2 :]
+                return sum(self._bring_up(organization_id, kind, half) for half in halves)
             return self._put_off(items, error.detail, is_outage=isinstance(error, GenerationMissingError))
         with self._units.organization(organization_id) as uow:
             finished = sum(finish(uow, item) for item in items)
