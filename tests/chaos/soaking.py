@@ -14,7 +14,7 @@ from waiting import eventually
 
 MINUTES: Final = float(os.environ.get("STRATA_TEST_CHAOS_MINUTES") or 0)
 SEED: Final = int(os.environ.get("STRATA_TEST_CHAOS_SEED") or secrets.randbelow(2**31))
-HARMS_A_ROUND: Final = 8 if MINUTES else 4
+HARMS_A_ROUND: Final = 8 if MINUTES else 3
 SETTLES_WITHIN_S: Final = 120
 
 
