@@ -22,19 +22,22 @@ from strata_core.outbox.events import Event
 from strata_core.ports.secret_box import SecretPlace
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sagas.definitions import Json, LocalStep, PutStep, Saga, SagaDefinition, nothing_to_undo
+from strata_core.sagas.rules import StepState
 from strata_core.sagas.starting import start_saga
 from strata_core.sagas.tools import SagaTools
 from strata_datamodel.errors import ConflictError
 from strata_datamodel.ids import SagaId
 from strata_datamodel.limits import ACCESS_LOG_DAYS
 from strata_datamodel.tables.organizations import organizations
+from strata_datamodel.tables.sagas import saga_steps
 
+ROWS: Final = "rows"
 _DEFAULTS: Final = {"access_log_retention_days": ACCESS_LOG_DAYS}
 """Written down: what was promised to an organization does not change with a later release."""
 
 
 def find_rows(_: Context, uow: UnitOfWork, __: Saga) -> Json:
-    """They were written with the saga itself: here is where they are undone."""
+    """They are written with the saga itself, and this step is done from the start: it is here to be undone."""
     organization = organization_of(uow, str(uow.organization_id))
     if organization.status != PROVISIONING:
         raise ConflictError(f"{organization.slug} is {organization.status}", code="not_provisioning")
@@ -89,7 +92,7 @@ PROVISIONING_SAGA: Final = SagaDefinition(
     kind="organization_provisioning",
     version=1,
     steps=(
-        LocalStep("rows", run=find_rows, undo=remove_rows),
+        LocalStep(ROWS, run=find_rows, undo=remove_rows),
         PutStep("data-key", intend=name_organization, effect=make_data_key, undo_effect=nothing_to_undo),
         PutStep("tiers", intend=name_organization, effect=prepare_tiers, undo_effect=nothing_to_undo),
         PutStep("indices", intend=name_organization, effect=prepare_indices, undo_effect=nothing_to_undo),
@@ -125,4 +128,15 @@ def begin_provisioning(
     organization_id = made.organization.id
     ctx = Context(organization_id, actor, PERMISSIONS, request_id)
     bound = BoundUnit(uow, organization_id)
-    return made, start_saga(ctx, bound, PROVISIONING_SAGA, {"slug": made.organization.slug})
+    saga_id = start_saga(ctx, bound, PROVISIONING_SAGA, {"slug": made.organization.slug})
+    _note_rows_are_there(bound, saga_id)
+    return made, saga_id
+
+
+def _note_rows_are_there(uow: UnitOfWork, saga_id: SagaId) -> None:
+    """The first step is this transaction: else a saga that is turned back before anybody ran it would undo nothing."""
+    s = saga_steps.c
+    here = (s.organization_id == uow.organization_id, s.saga_id == saga_id, s.name == ROWS)
+    uow.execute(
+        update(saga_steps).where(*here).values(state=StepState.DONE.value, started_at=uow.now(), done_at=uow.now())
+    )
