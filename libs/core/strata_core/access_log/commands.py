@@ -1,6 +1,6 @@
 """Writing reads down, and forgetting them again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -44,7 +44,10 @@ def address_index(box: SecretBox, organization_id: OrganizationId, address: str)
 
 def rows_of(box: SecretBox, reads: Sequence[Read]) -> list[dict[str, object]]:
     """Before the transaction: sealing may have to fetch a key in one of its own."""
-    return [_row(box, read) for read in reads]
+    places = {(read.organization_id, read.address) for read in reads if read.address is not None}
+    # Once an address and not a read: callers that ask much ask from one.
+    indexes = {place: address_index(box, *place) for place in places}
+    return [_row(box, read, indexes) for read in reads]
 
 
 def write_reads(uow: UnitOfWork, rows: Sequence[dict[str, object]]) -> None:
@@ -73,12 +76,12 @@ def organizations_to_prune(uow: UnitOfWork, after: UUID, limit: int) -> list[tup
     return [(OrganizationId(row.id), dict(row.settings)) for row in rows]
 
 
-def _row(box: SecretBox, read: Read) -> dict[str, object]:
+def _row(box: SecretBox, read: Read, indexes: Mapping[tuple[OrganizationId, str], bytes]) -> dict[str, object]:
     row_id = uuid7(int(read.at.timestamp() * 1000))
     sealed = index = None
     if read.address is not None:
         sealed = box.seal(address_place(read.organization_id, row_id), read.address.encode("utf-8"))
-        index = address_index(box, read.organization_id, read.address)
+        index = indexes[read.organization_id, read.address]
     return {
         "organization_id": read.organization_id,
         "id": row_id,

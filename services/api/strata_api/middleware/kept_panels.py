@@ -69,9 +69,11 @@ class KeptPanels:
         words = b"" if message.get("more_body", False) else message.get("body", b"")
         known = self._known(scope) if words else None
         if known is not None:
-            answer = await self._admitted(scope, known, words)
+            identity = request_id(scope["headers"])
+            answer = await self._admitted(scope, known, words, identity)
             if answer is not None:
-                await self._send(scope, send, answer, known, began_s)
+                await self._send(scope, send, answer, identity)
+                self._record(known, identity, self._deps.clock.monotonic_s() - began_s)
                 return
         await self._app(scope, _replayed(message, receive), send)
         asked = panel_asked(scope)
@@ -89,22 +91,20 @@ class KeptPanels:
                 return None
             if not isinstance(known.principal, KeyIdentity):
                 check_origin(scope["method"], request.headers, self._deps.public_url)
-            address = scope["client"][0] if scope.get("client") else None
-            check_network(known.principal, address)
+            check_network(known.principal, _address(scope))
         except StrataError:
             return None
-        identity = request_id(scope["headers"])
-        scope["state"]["request_id"] = identity
-        return replace(known, ctx=replace(known.ctx, request_id=identity, remote_addr=address))
+        return known
 
-    async def _admitted(self, scope: Scope, known: Entered, words: bytes) -> Answer | None:
+    async def _admitted(self, scope: Scope, known: Entered, words: bytes, identity: str) -> Answer | None:
         question = self._questions.get((known.organization.id, words))
         answer = None if question is None else self._deps.answers.at_once(question)
         if answer is None:
             return None
         try:
             await admit(self._deps.rate_limiter, scope, self._buckets(scope, known))
-            self._deps.reads.note_if_logged(known.ctx, _PERMISSION, _OPERATION, self._deps.clock.now())
+            ctx = replace(known.ctx, request_id=identity, remote_addr=_address(scope))
+            self._deps.reads.note_if_logged(ctx, _PERMISSION, _OPERATION, self._deps.clock.now())
         except StrataError:
             return None
         return answer
@@ -114,8 +114,7 @@ class KeptPanels:
             return (self._address_bucket(scope["client"][0]), *known.buckets)
         return known.buckets
 
-    async def _send(self, scope: Scope, send: Send, answer: Answer, known: Entered, began_s: float) -> None:
-        identity = known.ctx.request_id
+    async def _send(self, scope: Scope, send: Send, answer: Answer, identity: str) -> None:
         headers = [
             *_FIXED,
             (b"content-length", b"%d" % len(answer.body)),
@@ -128,11 +127,12 @@ class KeptPanels:
             headers += ((b"ratelimit-policy", rate.policy.encode()), (b"ratelimit", rate.limit.encode()))
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
-        took_s = self._deps.clock.monotonic_s() - began_s
-        self._deps.figures.record(scope["method"], _ROUTE, 200, took_s)
+
+    def _record(self, known: Entered, identity: str, took_s: float) -> None:
+        self._deps.figures.record("POST", _ROUTE, 200, took_s)
         log.info(
             "request_answered",
-            method=scope["method"],
+            method="POST",
             route=_ROUTE,
             status=200,
             duration_ms=round(took_s * 1000, 1),
@@ -145,6 +145,10 @@ class KeptPanels:
         self._questions.move_to_end(words)
         while len(self._questions) > _QUESTIONS:
             self._questions.popitem(last=False)
+
+
+def _address(scope: Scope) -> str | None:
+    return scope["client"][0] if scope.get("client") else None
 
 
 def _is_plain(scope: Scope) -> bool:
