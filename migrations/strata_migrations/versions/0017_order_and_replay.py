@@ -24,12 +24,15 @@ CREATE INDEX ix_dead_letters_organization_id_batch_id ON dead_letters (organizat
 
 CREATE INDEX ix_sagas_ended_at ON sagas (ended_at) WHERE ended_at IS NOT NULL;
 """
+# Row security binds the owner as well: it is off for the update, in this transaction, which nobody else can look into.
 DOWN = """
 DROP INDEX ix_sagas_ended_at;
 DROP INDEX ix_dead_letters_organization_id_batch_id;
 DROP INDEX ix_dead_letters_replaying;
 ALTER TABLE dead_letters DROP COLUMN replay_until;
+ALTER TABLE dead_letters NO FORCE ROW LEVEL SECURITY;
 UPDATE dead_letters SET state = 'open' WHERE state = 'replaying';
+ALTER TABLE dead_letters FORCE ROW LEVEL SECURITY;
 ALTER TABLE dead_letters DROP CONSTRAINT ck_dead_letters_state;
 ALTER TABLE dead_letters ADD CONSTRAINT ck_dead_letters_state CHECK (state IN ('open', 'replayed', 'dropped'));
 DROP INDEX ix_outbox_organization_id_entity_pending;
