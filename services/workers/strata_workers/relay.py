@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from strata_core.caching.kinds import ENDED_BY
+from strata_core.outbox.catalogue import is_from_a_newer_release
 from strata_core.outbox.commands import claim, finish, park, postpone, take_due_for_ringing
 from strata_core.outbox.events import ClaimedEvent
 from strata_core.ports.cache import Cache
@@ -66,14 +67,16 @@ class Answerer:
             claimed = claim(uow, self._worker, limit=1, outbox_id=outbox_id, apart=APART)
         for item in claimed:
             if item.abandoned >= ABANDONED_BEFORE_PARKING:
-                self._park_poison(item)
+                self._park(item, f"{item.abandoned} workers that took it up never came back")
+            elif is_from_a_newer_release(item.event):
+                self._park(item, f"its version {item.event.schema_version} is not known to this release")
             else:
                 self._handle(item)
         return bool(claimed)
 
-    def _park_poison(self, item: ClaimedEvent) -> None:
-        """Whatever takes workers down with it must not take down every one that comes after."""
-        reason = f"{item.abandoned} workers that took it up never came back"
+    def _park(self, item: ClaimedEvent, reason: str) -> None:
+        """Whatever takes workers down with it must not take down every one that comes after, and what this release
+        could misread waits for one that does not."""
         log.error("event_parked", outbox=str(item.outbox_id), kind=item.event.kind, reason=reason)
         with self._units.organization(item.organization_id) as uow:
             park(uow, item, reason=reason)

@@ -254,3 +254,13 @@ def test_a_forged_ring_is_refused_and_the_next_good_one_answered(plant, embedded
         thread.join(10)
         queue.connection.close()
         bell.close()
+
+
+def test_an_event_of_a_newer_release_is_parked_unread_with_its_reason(plant):
+    outbox_id = plant.fire()
+    plant.database.run("UPDATE outbox SET schema_version = 2")
+    plant.answerer.answer(outbox_id)
+    (row,) = plant.database.rows("SELECT state, last_error FROM outbox")
+    assert row["state"] == "parked"
+    assert "not known to this release" in row["last_error"]
+    assert plant.notifications() == []

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from strata_core.new_ids import new_id
+from strata_core.outbox.catalogue import check_declared
 from strata_core.outbox.events import ClaimedEvent, Event
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import OrganizationId, OutboxId
@@ -40,7 +41,9 @@ _ABANDONED: Final = outbox.c.abandoned + case(
 
 
 def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) -> OutboxId:
-    """Happens if, and only if, the transaction commits."""
+    """Happens if, and only if, the transaction commits. Raises InvalidError (code `bad_event`) for an event that is not
+    what the catalogue says of its kind."""
+    check_declared(event)
     outbox_id = OutboxId(new_id(uow))
     uow.execute(
         insert(outbox),
