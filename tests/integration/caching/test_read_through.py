@@ -204,6 +204,18 @@ def test_while_the_origin_is_down_the_old_answer_is_shown_and_said_to_be_old(
     assert here.answer(asked, origin.make).outcome is Outcome.ORIGIN
 
 
+def test_what_was_ended_elsewhere_is_not_shown_for_want_of_an_origin(
+    here: ReadThrough, elsewhere: ReadThrough, clock: ManualClock
+) -> None:
+    asked, origin = question(AGGREGATIONS), Origin()
+    here.answer(asked, origin.make)
+    elsewhere.forget(asked.organization_id)
+    origin.is_down = True
+    clock.advance(AGGREGATIONS.alone_s)
+    with pytest.raises(UnavailableError):
+        here.answer(asked, origin.make)
+
+
 def test_a_refusal_is_the_callers_own_and_is_not_kept(here: ReadThrough) -> None:
     asked = question()
 

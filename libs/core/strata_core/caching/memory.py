@@ -19,11 +19,13 @@ Place = tuple[OrganizationId, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """`checked_s` is when the shared cache, or the origin, last said that it counts."""
+    """`checked_s` is when the shared cache, or the origin, last said that it counts, and `generation` the one in which
+    it did; None when nobody could tell."""
 
     entry: Entry
     checked_s: float
     epoch: int
+    generation: bytes | None
 
 
 class Memory:

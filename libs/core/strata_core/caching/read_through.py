@@ -133,7 +133,7 @@ class ReadThrough:
         if found.entry is not None:
             if self._freshness(found.entry, question.kind) is Freshness.GONE:
                 return Found(found.generation, None)
-            self._memory.keep(question.place, Held(found.entry, now_s, epoch))
+            self._memory.keep(question.place, Held(found.entry, now_s, epoch, found.generation))
             return found
         held = self._memory.find(question.place)
         if found.generation is None and held is not None and now_s - held.checked_s < question.kind.cut_off_s:
@@ -166,6 +166,8 @@ class ReadThrough:
         except (UnavailableError, DeadlineError):
             held = self._memory.find(question.place)
             if held is None or self._freshness(held.entry, question.kind) is Freshness.GONE:
+                raise
+            if found.generation not in {None, held.generation}:  # it was ended, by an erasure perhaps
                 raise
             return self._answer(question, held.entry, Outcome.STALE)
         return self._answer(question, *flown)
@@ -240,7 +242,7 @@ class ReadThrough:
         if generation is None or self._cache.put(
             *question.place, entry, generation=generation, kept_ms=kept_ms(entry, question.kind)
         ):
-            self._memory.keep(question.place, Held(entry, ended_s, epoch))
+            self._memory.keep(question.place, Held(entry, ended_s, epoch, generation))
         else:
             self.figures.overtaken(name)
         return entry
