@@ -29,6 +29,7 @@ GLOBAL_UNIQUES = {
     "pk_schema_ledger": "holds no tenant's rows",
     "pk_leases": "holds no tenant's rows",
     "pk_workers": "holds no tenant's rows",
+    "pk_spool_reports": "holds no tenant's rows",
     "alembic_version_pkc": "holds no tenant's rows",
 }
 # Indexes of tenant tables that serve scans over all organizations, by workers only.
@@ -64,7 +65,7 @@ WALLED_WITHOUT_ORGANIZATION = {
     "sign_in_tickets",
     "totp_secrets",
 }
-UNWALLED = {"schema_ledger", "alembic_version", "leases", "workers"}
+UNWALLED = {"schema_ledger", "alembic_version", "leases", "spool_reports", "workers"}
 
 TABLES = """
     SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,

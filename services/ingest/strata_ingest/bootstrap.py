@@ -16,6 +16,7 @@ from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.newest import NewestValues
 from strata_ingest.replaying import Replayer
+from strata_ingest.reporter import SpoolReporter
 from strata_ingest.tombstones import Tombstones
 from strata_ingest.writer import DEFAULT_BACKOFF
 from strata_ingest.writers import log_writer, metric_writer
@@ -58,6 +59,9 @@ class IngestService:
         logs = log_writer(spools[Signal.LOGS], stores.log_store, *common)
         self._writers = (metrics, logs)
         self._replayer = Replayer(stores.system_units, spools, clock)
+        # Log stores keep no count of spools: doubles are found by ids.
+        committed = {Signal.METRICS: stores.metric_store.committed_sequence, Signal.LOGS: lambda _: None}
+        self._reporter = SpoolReporter(spools, committed, units)
         self._shared = shared
         checks = {
             "postgresql": stores.relational_health,
@@ -89,6 +93,7 @@ class IngestService:
         for writer in self._writers:
             writer.start()
         self._replayer.start()
+        self._reporter.start()
 
     def stop(self) -> bool:
         """False when a writer would not end: it may still use the stores. What is not written yet stays in the spool,
@@ -102,7 +107,8 @@ class IngestService:
         return self._is_stopped
 
     def _have_ended(self, timeout_s: float) -> bool:
-        ended = [writer.stop(timeout_s) for writer in self._writers]  # each is told, whatever became of the others
+        # Each is told, whatever became of the others.
+        ended = [self._reporter.stop(timeout_s), *(writer.stop(timeout_s) for writer in self._writers)]
         if all(ended):
             self._newest.stop()
         return all(ended)

@@ -29,7 +29,7 @@ from strata_datamodel.tables.sign_in import (
 )
 from strata_datamodel.tables.teams import team_members, teams
 from strata_datamodel.tables.users import sessions, users
-from strata_datamodel.tables.working import leases, workers
+from strata_datamodel.tables.working import leases, spool_reports, workers
 
 __all__ = [
     "alert_rules",
@@ -75,6 +75,7 @@ __all__ = [
     "settings",
     "sign_in_attempts",
     "sign_in_tickets",
+    "spool_reports",
     "team_members",
     "teams",
     "tombstones",

@@ -1,0 +1,1 @@
+"""How far each spool is, written down where a doctor finds it."""
