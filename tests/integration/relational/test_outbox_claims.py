@@ -399,6 +399,22 @@ def test_an_entitys_events_are_taken_up_in_the_order_they_were_written_and_hold_
     assert must_claim(system_units, "w").outbox_id == second
 
 
+def test_an_entitys_long_line_costs_no_more_than_its_length(
+    system_units: SystemUnitsOfWork, database: Database, two_organizations: TwoOrganizations
+) -> None:
+    """Each event compared with each would be four hundred million: the relay would time out, and ring for nobody."""
+    database.run(
+        "INSERT INTO outbox (organization_id, kind, schema_version, entity_kind, entity_id, due_at)"
+        f" SELECT '{two_organizations.first}', 'many', 1, 'thing', '{ENTITY}', now() - interval '1 hour'"
+        " FROM generate_series(1, 20000); ANALYZE outbox"
+    )
+    late = add(system_units, two_organizations.second)
+    with system_units.system() as uow:
+        rung = take_due_for_ringing(uow, 50)
+    assert len(rung) == 2
+    assert late in rung
+
+
 def test_a_parked_event_holds_up_those_behind_it_no_longer(
     system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
 ) -> None:
