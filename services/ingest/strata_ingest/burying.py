@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
@@ -52,7 +53,8 @@ def bury_record(units: UnitsOfWork, store: str, record: SpoolRecord, reason: str
         envelope.wire_format.value,
         f"encoding={envelope.encoding}",
         f"received_at_ns={envelope.received_at_ns}",
-        *(f"{name}={value}" for name, value in sorted(envelope.parameters.items())),
+        # Senders choose them: none may pass for another word.
+        *(f"{name}={quote(value, safe='')}" for name, value in sorted(envelope.parameters.items())),
     ]
     parts = [
         record.body[start : start + DEAD_LETTER_BYTES] for start in range(0, len(record.body), DEAD_LETTER_BYTES)
@@ -67,7 +69,7 @@ def bury_record(units: UnitsOfWork, store: str, record: SpoolRecord, reason: str
                 reason=reason,
                 item_count=1,
                 content=part,
-                content_format=";".join(words + place).replace("\0", " "),
+                content_format=";".join(words + place),
                 batch_id=envelope.batch_id,
             )
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 from uuid import UUID
 
 import structlog
@@ -15,7 +16,7 @@ from strata_core.ports.spool import Spool
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_datamodel.errors import InvalidError, LimitError, StrataError, UnavailableError
 from strata_datamodel.health import StoreHealth
-from strata_datamodel.ids import BatchId, OrganizationId
+from strata_datamodel.ids import BatchId, DeadLetterId, OrganizationId
 from strata_datamodel.limits import REQUEST_TIMEOUT_S
 from strata_datamodel.spooling import Envelope, Signal, WireFormat
 
@@ -23,7 +24,9 @@ log = structlog.get_logger(__name__)
 LETTERS_PER_PASS: Final = 20
 PAUSE_S: Final = 1.0
 _STOP_S: Final = 10.0
-_PART: Final = re.compile(r"^(\d{1,4})/(\d{1,4})$")
+_PART: Final = re.compile(r"([0-9]{1,4})/([0-9]{1,4})")
+_NANOSECONDS: Final = re.compile(r"[0-9]{1,19}")
+_LATEST_NS: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +75,27 @@ class Replayer:
         return len(letters)
 
     def _replay(self, organization_id: OrganizationId, letters: Sequence[Replaying]) -> None:
+        """What goes wrong with one body holds up no other: each would come first again, before others' letters."""
         ids = [letter.id for letter in letters]
         try:
             envelope, body = rebuilt(letters, self._clock.now_ns())
-        except InvalidError as error:
-            with self._units.organization(organization_id) as uow:
-                put_back(uow, ids, error.detail)
-            return
-        try:
             self._spools[envelope.signal].append(envelope, body).result(REQUEST_TIMEOUT_S)
         except (UnavailableError, LimitError, TimeoutError) as error:
             # They stay taken up for a minute, and are tried again then.
             log.warning("replay_put_off", letters=len(ids), reason=str(error) or type(error).__name__)
-            return
+        except StrataError as error:
+            self._put_back(organization_id, ids, error.detail)
+        except Exception as error:
+            log.exception("replay_failed", letters=len(ids))
+            self._put_back(organization_id, ids, f"it cannot be replayed: {type(error).__name__}")
+        else:
+            with self._units.organization(organization_id) as uow:
+                note_replayed(uow, ids)
+            log.info("dead_letters_replayed", organization_id=str(organization_id), letters=len(ids))
+
+    def _put_back(self, organization_id: OrganizationId, ids: Sequence[DeadLetterId], reason: str) -> None:
         with self._units.organization(organization_id) as uow:
-            note_replayed(uow, ids)
-        log.info("dead_letters_replayed", organization_id=str(organization_id), letters=len(ids))
+            put_back(uow, ids, reason)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -152,16 +160,17 @@ def _bodies(letters: Sequence[Replaying]) -> list[tuple[OrganizationId, list[Rep
 def _format(letter: Replaying) -> _Format:
     name, *words = letter.content_format.split(";")
     known = dict(word.partition("=")[::2] for word in words)
-    part = _PART.match(known.pop("part", "1/1"))
+    part = _PART.fullmatch(known.pop("part", "1/1"))
     received = known.pop("received_at_ns", None)
     encoding = known.pop("encoding", "identity")
-    if name not in set(WireFormat) or part is None or (received is not None and not received.isdecimal()):
+    is_time = received is None or (_NANOSECONDS.fullmatch(received) and int(received) <= _LATEST_NS)
+    if name not in set(WireFormat) or part is None or not is_time:
         raise InvalidError(f"its format cannot be read: {letter.content_format[:200]}")
     return _Format(
         WireFormat(name),
         encoding,
         None if received is None else int(received),
-        known,
+        {name: unquote(value) for name, value in known.items()},
         int(part[1]),
         int(part[2]),
     )

@@ -7,14 +7,15 @@ import pytest
 from factories.contexts import context
 from fixtures.ingest import IngestWorld
 from strata_core.dead_letters.commands import discard_letter, keep, replay_letter
-from strata_core.dead_letters.replaying import HELD
+from strata_core.dead_letters.replaying import HELD, take_replaying
 from strata_datamodel.errors import ConflictError, InvalidError
-from strata_datamodel.ids import DeadLetterId
+from strata_datamodel.ids import BatchId, DeadLetterId
 from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import Rejection
-from strata_datamodel.spooling import Envelope, Signal, WireFormat
-from strata_ingest.burying import bury_events
-from strata_ingest.replaying import Replayer
+from strata_datamodel.spooling import Envelope, Signal, SpoolPosition, SpoolRecord, WireFormat
+from strata_ingest.burying import bury_events, bury_record
+from strata_ingest.replaying import Replayer, rebuilt
+from strata_wire.bulk import INDEX
 
 
 def letters(ingest: IngestWorld) -> list[dict]:
@@ -135,6 +136,35 @@ def test_what_cannot_be_put_together_is_open_again_with_the_reason(ingest, part,
     (letter,) = letters(ingest)
     assert letter["state"] == "open"
     assert letter["reason"].startswith(("it is a part", "its format"))
+
+
+def test_what_a_sender_named_is_no_word_of_the_format(ingest):
+    named = f"logs;received_at_ns={10**30};encoding=gzip;part=7/9;%3B\0="
+    envelope = Envelope(
+        ingest.acme.organization_id,
+        BatchId(batch_id_of(ingest)),
+        ingest.machine.clock.now_ns(),
+        Signal.LOGS,
+        WireFormat.ES_BULK,
+        {INDEX: named},
+    )
+    record = SpoolRecord(SpoolPosition(envelope.batch_id, 1), envelope, b"{}")
+    bury_record(ingest.machine.system_units, "logs", record, "no")
+    ask(ingest)
+    with ingest.machine.system_units.system() as uow:
+        assert rebuilt(take_replaying(uow, limit=1), 0) == (envelope, b"{}")
+
+
+def test_a_letter_that_cannot_be_sent_holds_up_no_other(ingest):
+    keep_part(ingest, b"cpu v=1", f";received_at_ns={10**30}", batch_id_of(ingest))
+    keep_part(ingest, b"cpu v=1", "", batch_id_of(ingest))
+    keep_part(ingest, b"cpu,host=a v=1", "", batch_id_of(ingest))
+    ingest.database.run("UPDATE dead_letters SET state = 'replaying'")
+    refused = letters(ingest)[1]["id"]
+    ingest.database.run("UPDATE dead_letters SET signal = 'nonsense' WHERE id = %s", refused)
+    assert replayer(ingest).step() == 3
+    assert ingest.points("cpu") == {"a": 1}
+    assert [row["state"] for row in letters(ingest)] == ["open", "open", "replayed"]
 
 
 def test_a_letter_that_a_process_took_and_never_replayed_is_taken_by_the_next(ingest):
