@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -25,7 +26,9 @@ log = structlog.get_logger(__name__)
 AT_ONCE: Final = 8
 RENEWAL_PAUSE_S: Final = LEASE.total_seconds() / 3
 _ROOM_WAIT_S: Final = 1.0
-_CLOSE_S: Final = 20.0
+_CLOSE_ROUNDS: Final = 6
+"""Of a renewal's pause each: 20 s in all."""
+_LANE_CLOSE_S: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -93,7 +96,7 @@ class SagaRunner:
                     self._lanes.leave_behind(1)
                     self._given_up.inc()
                     log.warning("saga_step_hangs", saga=str(held.saga.id), kind=held.saga.kind)
-            living = [held.saga for held in self._held.values() if not held.is_left]
+            living = self._living()
             self._changed.notify_all()
         if living:
             with self._units.system() as uow:
@@ -108,10 +111,16 @@ class SagaRunner:
         return self._is_draining
 
     def close(self) -> None:
-        """Waits for the steps under way. Their sagas are let go, and go on elsewhere; those that hang are found when
-        their leases are over."""
+        """Waits for the steps under way, and keeps their leases meanwhile. Their sagas are let go, and go on elsewhere;
+        those that hang are found when their leases are over."""
         self._is_draining = True
-        self._lanes.close(_CLOSE_S)
+        for _ in range(_CLOSE_ROUNDS):
+            with suppress(UnavailableError):
+                self.keep()
+            with self._changed:
+                if self._changed.wait_for(lambda: not self._living(), RENEWAL_PAUSE_S):
+                    break
+        self._lanes.close(_LANE_CLOSE_S)
 
     def began(self, saga: SagaRecord, timeout: timedelta) -> None:
         until_s = self._clock.monotonic_s() + timeout.total_seconds()
@@ -125,18 +134,20 @@ class SagaRunner:
     def came_to(self, saga: SagaRecord, step: str, outcome: str) -> None:
         self._steps.labels(saga.kind, step, outcome).inc()
 
+    def _living(self) -> list[SagaRecord]:
+        return [held.saga for held in self._held.values() if not held.is_left]
+
     def _room(self) -> int:
-        return self._at_once - sum(not held.is_left for held in self._held.values())
+        return self._at_once - len(self._living())
 
     def _claim(self, room: int) -> list[SagaRecord]:
-        """From where the last claim left off, and then once more from the first."""
+        """From where the last claim left off, and then once more from the first organization."""
         with self._units.system() as uow:
-            claimed = claim_sagas(uow, self._name, limit=room, after=self._after)
+            claimed = last = claim_sagas(uow, self._name, limit=room, after=self._after)
             if len(claimed) < room and self._after != FIRST_ORGANIZATION:
-                claimed += claim_sagas(uow, self._name, limit=room - len(claimed))
-                self._after = FIRST_ORGANIZATION
-        if claimed:
-            self._after = max(saga.organization_id for saga in claimed)
+                last = claim_sagas(uow, self._name, limit=room - len(claimed))
+                claimed = [*claimed, *last]
+        self._after = max((saga.organization_id for saga in last or claimed), default=FIRST_ORGANIZATION)
         return claimed
 
     def _drive(self, saga: SagaRecord) -> None:

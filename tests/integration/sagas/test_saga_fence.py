@@ -99,6 +99,28 @@ def test_a_lease_that_is_renewed_is_not_taken_over_and_one_that_was_lost_is_not_
     assert saga_row(world, newer.id)["lease_until"] == before
 
 
+def test_a_step_longer_than_a_lease_leaves_the_lease_as_it_was_renewed(world, ctx):
+    """Its commit is dated from its beginning: a lease counted from there would be over already."""
+    plain, taken = Ledger().definition(), []
+
+    def take_long(step_ctx, uow, saga):
+        world.clock.advance(LEASE + timedelta(seconds=1))
+        with world.units.system() as other:
+            renew_leases(other, [(saga.organization_id, saga.id, 1)])
+        return plain.steps[0].run(step_ctx, uow, saga)
+
+    def intend_while_another_looks(step_ctx, uow, saga):
+        with world.units.system() as other:
+            taken.extend(claim_sagas(other, "other", limit=1))
+        return plain.steps[1].intend(step_ctx, uow, saga)
+
+    saga_id = start(world, ctx, plain)
+    definition = with_step(with_step(plain, 0, run=take_long), 1, intend=intend_while_another_looks)
+    driver_of(world, definition).drive(claim_one(world))
+    assert taken == []
+    assert saga_row(world, saga_id)["state"] == "done"
+
+
 class AheadClock(SystemClock):
     """A machine whose clock is ten minutes fast: no more than that, the database's is right."""
 
@@ -188,3 +210,29 @@ def test_fault_12_a_step_that_hangs_keeps_its_place_no_longer_than_its_time(worl
     released.set()
     eventually(lambda: saga_row(world, saga_id)["state"] == "done")
     runner.close()
+
+
+def test_a_runner_that_is_closed_keeps_the_lease_of_the_step_it_waits_for(world, ctx):
+    ledger, begun, released = Ledger(), threading.Event(), threading.Event()
+    plain = ledger.definition()
+
+    def take_long(tools, intent):
+        begun.set()
+        assert released.wait(20)
+        return ledger.put(tools, intent)
+
+    saga_id = start(world, ctx, plain)
+    runner = runner_of(world, with_step(plain, 1, effect=take_long))
+    assert runner.step() == 1
+    assert begun.wait(20)
+    world.clock.advance(LEASE - timedelta(seconds=1))
+    until = saga_row(world, saga_id)["lease_until"]
+    closing = threading.Thread(target=runner.close)
+    closing.start()
+    eventually(lambda: saga_row(world, saga_id)["lease_until"] > until)
+    released.set()
+    closing.join(20)
+    assert not closing.is_alive()
+    row = saga_row(world, saga_id)
+    assert (row["state"], row["lease_until"], row["epoch"]) == ("running", None, 1)
+    assert steps_of(world, saga_id)[1]["state"] == "done"

@@ -6,7 +6,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, select, true, update
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, null, select, true, update
 
 from strata_core.outbox.commands import append
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -67,7 +67,7 @@ def _statement(
         update(sagas)
         .where(s.organization_id == bindparam("b_organization"), s.id == bindparam("b_saga"))
         .where(s.epoch == bindparam("b_epoch"), s.state == bindparam("b_state"))
-        .values({name: bindparam(f"s_{name}", type_=s[name].type) for name in (*changes, "updated_at")})
+        .values({name: _given(name) for name in (*changes, "updated_at")})
     )
     if unless_requested:
         held = held.where(s.request.is_(None))
@@ -85,6 +85,15 @@ def _statement(
         .cte("stepped")
     )
     return wanted.select_from(kept.join(stepped, true()))
+
+
+def _given(name: str) -> ColumnElement[Any]:
+    """A lease counts from the transaction's beginning. In one that lasted, it was renewed to later than that."""
+    column = sagas.c[name]
+    given = bindparam(f"s_{name}", type_=column.type)
+    if column is not sagas.c.lease_until:
+        return given
+    return case((given.is_(None), null()), else_=func.greatest(column, given))
 
 
 def advance(
