@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, event
@@ -13,6 +13,7 @@ from strata_core.alerting.evaluation import claim_due_rules
 from strata_core.audit.queries import AuditFilter, audit_page
 from strata_core.context import Context
 from strata_core.dead_letters.queries import dead_letter_page
+from strata_core.dead_letters.replaying import take_replaying
 from strata_core.idempotency.commands import begin
 from strata_core.inventory.lists import HOSTS, SERVICES
 from strata_core.inventory.sightings import record_sightings
@@ -23,6 +24,8 @@ from strata_core.parked_events.queries import parked_events
 from strata_core.ports.list_reader import Question
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitOfWork, UnitsOfWork
+from strata_core.sagas.claiming import claim_sagas, purge_ended, recall_known
+from strata_core.sagas.queries import saga_figures
 from strata_core.series.queries import known_fingerprints
 from strata_datamodel.ids import OrganizationId, OutboxId, uuid7
 from strata_datamodel.inventory import Sighting
@@ -57,6 +60,12 @@ FILL = """
         FROM organizations o, generate_series(1, 5000) n;
     INSERT INTO idempotency (organization_id, principal, route, key, fingerprint, expires_at)
         SELECT o.id, 'p', 'r', n::text, 'f', now() FROM organizations o, generate_series(1, 5000) n;
+    INSERT INTO sagas (organization_id, kind, definition_version, started_by, state, deadline_at, due_at, ended_at)
+        SELECT o.id, 'k', 1, 'x', CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'done' END, now(),
+            CASE WHEN n % 100 = 0 THEN now() END, CASE WHEN n % 100 <> 0 THEN now() - n * interval '1 hour' END
+        FROM organizations o, generate_series(1, 5000) n;
+    INSERT INTO saga_steps (organization_id, saga_id, seq, name, kind)
+        SELECT organization_id, id, 0, 'only', 'local' FROM sagas;
     ANALYZE;
 """
 
@@ -152,6 +161,11 @@ def test_what_workers_look_for_over_all_organizations_is_found_by_index(
         "notifications of an event": lambda uow: claim_notifications(uow, outbox_id=OutboxId(uuid7(1))),
         "rules": lambda uow: claim_due_rules(uow, 4, per_organization=2, under_way={OrganizationId(uuid7(1)): 1}),
         "old notifications": lambda uow: purge_finished(uow, limit=1_000),
+        "sagas": lambda uow: claim_sagas(uow, "w", limit=8),
+        "sagas that became known": lambda uow: recall_known(uow, [("k", 1)]),
+        "figures of sagas": saga_figures,
+        "old sagas": lambda uow: purge_ended(uow, older_than=timedelta(days=200), limit=100),
+        "letters to replay": lambda uow: take_replaying(uow, limit=20),
     }
     for name, work in works.items():
         with plans_of(worker_engine) as plans, system_units.system() as uow:
