@@ -12,6 +12,7 @@ from scenario.processes import Tenant
 
 POINTS = 20
 LINES = 5
+BATCHES_A_PAGE = 1_000
 NS = 1_000_000_000
 
 
@@ -21,7 +22,9 @@ class Sender:
     def __init__(self, tenant: Tenant, ledger: Ledger, *, pause_s: float = 0.01) -> None:
         self.tenant = tenant
         self.ledger = ledger
-        self.began_ns = time.time_ns() // NS * NS - 60 * NS
+        # A second for each batch, of one series: an hour's batches are neither series nor an answer too many.
+        self.base_ns = time.time_ns() // NS * NS - 12 * 3_600 * NS
+        self.sent = 0
         self.turn = threading.Lock()
         self._pause_s = pause_s
         self._client = httpx.Client(
@@ -49,15 +52,14 @@ class Sender:
         return min(len(self.acknowledged("metrics")), len(self.acknowledged("logs")))
 
     def _run(self) -> None:
-        number = 0
         while not self._stopping.is_set():
-            number += 1
             with self.turn:
-                self._send(number)
+                self.sent += 1
+                self._send(self.sent)
             self._stopping.wait(self._pause_s)
 
     def _send(self, number: int) -> None:
-        lines = [f"chaos,batch=b{number} value=1 {self.began_ns + number * 1_000 + n}" for n in range(POINTS)]
+        lines = [f"chaos value=1 {self.base_ns + number * NS + n}" for n in range(POINTS)]
         if self._post("/api/v2/write", "\n".join(lines)) == 204:
             self._note("metrics", number)
         body = "".join(
@@ -81,14 +83,17 @@ class Sender:
 
 def stored_points(tenant: Tenant, sender: Sender) -> Counter[int]:
     """Points by batch."""
-    question = {
-        "measurement": "chaos", "field": "value", "aggregate": "count", "group_by": ["batch"],
-        "from": sender.began_ns // 1_000_000 - 1_000, "to": sender.began_ns // 1_000_000 + 60_000,
-    }  # fmt: skip
     counted: Counter[int] = Counter()
-    for series in tenant.query(**question)["series"]:
-        counted[int(series["tags"]["batch"].removeprefix("b"))] = sum(int(value) for _, value in series["points"])
-    return counted
+    base_s = sender.base_ns // NS
+    for first in range(0, sender.sent + 1, BATCHES_A_PAGE):
+        question = {
+            "measurement": "chaos", "field": "value", "aggregate": "count", "step": "1s",
+            "from": (base_s + first) * 1_000, "to": (base_s + first + BATCHES_A_PAGE) * 1_000,
+        }  # fmt: skip
+        for series in tenant.query(**question)["series"]:
+            for at_ms, value in series["points"]:
+                counted[at_ms // 1_000 - base_s] += int(value or 0)
+    return +counted
 
 
 def stored_lines(tenant: Tenant) -> Counter[str]:

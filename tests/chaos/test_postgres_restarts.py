@@ -33,7 +33,7 @@ from strata_stores.embedded.postgres import EmbeddedPostgres
 from strata_stores.postgres.engine import open_engine
 from strata_stores.postgres.migrating import upgrade
 from strata_stores.postgres.roles import WORKER, allow_local_login
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from waiting import eventually
 
 SAGAS = 5_000 if MINUTES else 200
@@ -63,7 +63,7 @@ def database(own_postgres) -> Database:
 def units(database) -> Iterator[SystemUnitsOfWork]:
     clock = SystemClock()
     engine = open_engine(database.url(WORKER), role=WORKER, pool_size=2)
-    yield PostgresSystemUnitsOfWork(engine, clock, Breaker("postgres", clock))
+    yield PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))
     engine.dispose()
 
 

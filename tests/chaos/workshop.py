@@ -30,7 +30,7 @@ from strata_stores.null.mailer import MailDirectory
 from strata_stores.null.notifier import NullNotifier
 from strata_stores.postgres.engine import open_engine
 from strata_stores.postgres.roles import WORKER
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from strata_stores.redis.cache import RedisCache
 from strata_stores.redis.doorbell import RqDoorbell
 from strata_stores.secrets.box import AesGcmSecretBox
@@ -77,7 +77,7 @@ def chaos_worker(place: Place, clock: Clock, **changes: Any) -> Iterator[Worker]
         cache = RedisCache(place.redis_url, clock, breaker=Breaker("redis", clock))
         stack.callback(cache.close)
         given = dict[str, Any](
-            units=PostgresSystemUnitsOfWork(engine, clock, breaker),
+            units=PostgresUnitsOfWork(engine, clock, breaker),
             cache=cache,
             doorbell=bell,
             notifier=NullNotifier(),
