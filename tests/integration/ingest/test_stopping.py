@@ -38,6 +38,7 @@ def slow(make_ingest):
         log_store=machine.log_store,
         latest_values=Nowhere(),
         rate_limiter=None,
+        live_bus=None,
         breakers=(),
         relational_health=None,
     )
