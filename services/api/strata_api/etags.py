@@ -1,7 +1,7 @@
 """Versions of entities as strong entity tags (RFC 9110): nobody overwrites what they have not seen."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from starlette.datastructures import Headers
@@ -11,14 +11,27 @@ from strata_datamodel.errors import PreconditionError, PreconditionMissingError
 _LENGTH_MAX: Final = 1_024
 
 
+class Versioned(Protocol):
+    @property
+    def id(self) -> UUID: ...
+
+    @property
+    def version(self) -> int: ...
+
+
+Tagged = Versioned | Mapping[str, object]
+"""An entity, or one that comes as JSON values."""
+
+
 def etag(entity_id: UUID, version: int) -> str:
     """Names the entity too: a tag taken from one never matches another that happens to have the same version."""
     return f'"{entity_id.hex}.{version}"'
 
 
-def document_tag(document: Mapping[str, object]) -> str:
-    """Of an entity that comes as JSON values."""
-    return etag(UUID(str(document["id"])), int(str(document["version"])))
+def tag_of(entity: Tagged) -> str:
+    if isinstance(entity, Mapping):
+        return etag(UUID(str(entity["id"])), int(str(entity["version"])))
+    return etag(entity.id, entity.version)
 
 
 def check_if_match(headers: Headers, current: str) -> None:

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, document_tag, is_unchanged
+from strata_api.etags import tag_of
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, shown, unless_unchanged
 from strata_core.alerting.commands import create_rule, delete_rule, replace_rule
 from strata_core.alerting.drafts import RuleDraft, checked_draft
 from strata_core.alerting.patterns import require_known_patterns
@@ -104,7 +105,7 @@ def post_rule(
 
     def work(uow: UnitOfWork) -> Made:
         made = create_rule(access.ctx, uow, draft)
-        return Made(RuleOut.model_validate(made), document_tag(made))
+        return Made(RuleOut.model_validate(made), tag_of(made))
 
     return once.answer(access, work)
 
@@ -124,11 +125,7 @@ def get_rule(
 ) -> object:
     with access.unit() as uow:
         found = rule(access.ctx, uow, RuleId(rule_id))
-    tag = document_tag(found)
-    if is_unchanged(request.headers, tag):
-        return Response(status_code=304, headers={"etag": tag})
-    response.headers["etag"] = tag
-    return found
+    return unless_unchanged(request, response, found)
 
 
 @router.put("/{rule_id}", operation_id="alert_rules_replace", summary="Replace a rule")
@@ -141,11 +138,9 @@ def put_rule(
 ) -> RuleOut:
     draft = _draft(access, body)
     with access.unit() as uow:
-        current = rule(access.ctx, uow, RuleId(rule_id))
-        check_if_match(request.headers, document_tag(current))
+        current = matched(request, rule(access.ctx, uow, RuleId(rule_id)))
         changed = replace_rule(access.ctx, uow, RuleId(rule_id), draft, int(str(current["version"])))
-    response.headers["etag"] = document_tag(changed)
-    return RuleOut.model_validate(changed)
+    return shown(response, RuleOut, changed)
 
 
 @router.delete("/{rule_id}", operation_id="alert_rules_delete", summary="Delete a rule", status_code=204)
@@ -154,6 +149,5 @@ def remove_rule(
 ) -> None:
     """Its open alerts are resolved."""
     with access.unit() as uow:
-        current = rule(access.ctx, uow, RuleId(rule_id))
-        check_if_match(request.headers, document_tag(current))
+        current = matched(request, rule(access.ctx, uow, RuleId(rule_id)))
         delete_rule(access.ctx, uow, RuleId(rule_id), int(str(current["version"])))

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match_if_sent, document_tag, is_unchanged
+from strata_api.etags import check_if_match_if_sent, tag_of
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Shown
+from strata_api.versioned import shown, unless_unchanged
 from strata_core.alerting.commands import acknowledge_alert, resolve_alert
 from strata_core.alerting.queries import alert, alert_page
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -79,11 +80,7 @@ def get_alert(
 ) -> object:
     with access.unit() as uow:
         found = alert(access.ctx, uow, AlertId(alert_id))
-    tag = document_tag(found)
-    if is_unchanged(request.headers, tag):
-        return Response(status_code=304, headers={"etag": tag})
-    response.headers["etag"] = tag
-    return found
+    return unless_unchanged(request, response, found)
 
 
 @router.post("/{alert_id}/acknowledge", operation_id="alerts_acknowledge", summary="Take an alert")
@@ -96,8 +93,7 @@ def acknowledge(
     """Doing it again answers the same. With If-Match only the version is taken that was seen."""
     with access.unit() as uow:
         changed = acknowledge_alert(access.ctx, uow, AlertId(alert_id), _seen(access, uow, alert_id, request))
-    response.headers["etag"] = document_tag(changed)
-    return AlertOut.model_validate(changed)
+    return shown(response, AlertOut, changed)
 
 
 @router.post("/{alert_id}/resolve", operation_id="alerts_resolve", summary="Resolve an alert by hand")
@@ -111,8 +107,7 @@ def resolve(
     only the version is resolved that was seen."""
     with access.unit() as uow:
         changed = resolve_alert(access.ctx, uow, AlertId(alert_id), _seen(access, uow, alert_id, request))
-    response.headers["etag"] = document_tag(changed)
-    return AlertOut.model_validate(changed)
+    return shown(response, AlertOut, changed)
 
 
 def _seen(access: Access, uow: UnitOfWork, alert_id: UUID, request: Request) -> int | None:
@@ -120,5 +115,5 @@ def _seen(access: Access, uow: UnitOfWork, alert_id: UUID, request: Request) -> 
     if "if-match" not in request.headers:
         return None
     current = alert(access.ctx, uow, AlertId(alert_id))
-    is_exact = check_if_match_if_sent(request.headers, document_tag(current))
+    is_exact = check_if_match_if_sent(request.headers, tag_of(current))
     return int(str(current["version"])) if is_exact else None

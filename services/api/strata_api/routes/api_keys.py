@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, check_if_match_if_sent, etag
+from strata_api.etags import check_if_match_if_sent, tag_of
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, shown
 from strata_core.access.commands import change_api_key, create_api_key, revoke_api_key, rotate_api_key
 from strata_core.access.key_rows import NewKey
 from strata_core.access.queries import api_key_of, api_keys_after
@@ -125,8 +126,7 @@ def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiK
 def get_key(access: Annotated[Access, requires("api_keys:read")], api_key_id: UUID, response: Response) -> ApiKeyOut:
     with access.unit() as uow:
         found = api_key_of(uow, ApiKeyId(api_key_id))
-    response.headers["etag"] = etag(found.id, found.version)
-    return ApiKeyOut.model_validate(found)
+    return shown(response, ApiKeyOut, found)
 
 
 @router.patch("/{api_key_id}", operation_id="api_keys_update", summary="Rename a key, or change where it works from")
@@ -139,8 +139,7 @@ def patch_key(
 ) -> ApiKeyOut:
     """Networks count everywhere within 5 seconds."""
     with access.unit() as uow:
-        current = api_key_of(uow, ApiKeyId(api_key_id))
-        check_if_match(request.headers, etag(current.id, current.version))
+        current = matched(request, api_key_of(uow, ApiKeyId(api_key_id)))
         changed = change_api_key(
             access.ctx,
             uow,
@@ -149,8 +148,7 @@ def patch_key(
             name=current.name if body.name is None else body.name,
             allowed_networks=current.allowed_networks if body.allowed_networks is None else body.allowed_networks,
         )
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return ApiKeyOut.model_validate(changed)
+    return shown(response, ApiKeyOut, changed)
 
 
 @router.delete("/{api_key_id}", operation_id="api_keys_revoke", summary="Revoke a key at once", status_code=204)
@@ -158,7 +156,7 @@ def revoke_key(access: Annotated[Access, requires("api_keys:write")], api_key_id
     """Without If-Match whatever its version: a key that leaked is to stop, not to be read again first."""
     with access.unit() as uow:
         current = api_key_of(uow, ApiKeyId(api_key_id))
-        check_if_match_if_sent(request.headers, etag(current.id, current.version))
+        check_if_match_if_sent(request.headers, tag_of(current))
         revoke_api_key(access.ctx, uow, current.id)
 
 
@@ -183,5 +181,5 @@ def rotate_key(
 
 
 def _made(new: NewKey) -> Made:
-    shown = ShownOnce(**ApiKeyOut.model_validate(new.key).model_dump(), token=new.text)
-    return Made(shown, etag(new.key.id, new.key.version))
+    made = ShownOnce(**ApiKeyOut.model_validate(new.key).model_dump(), token=new.text)
+    return Made(made, tag_of(new.key))

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag, is_unchanged
+from strata_api.etags import tag_of
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.list_queries import asked_by, documented
 from strata_api.paging import PageQuery
 from strata_api.schemas import Document, Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, patched, shown, unless_unchanged
 from strata_core.inventory.commands import create_host, delete_host, replace_host
 from strata_core.inventory.lists import HOSTS, tag_condition
 from strata_core.inventory.queries import host
@@ -20,7 +21,7 @@ from strata_core.inventory.rules import HostDraft
 from strata_core.latest.queries import Series, host_with_metrics, series_of_host
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import HostId
-from strata_datamodel.inventory import EntityStatus, Host, Source
+from strata_datamodel.inventory import EntityStatus, Source
 from strata_datamodel.limits import NAME_LENGTH, TAG_LENGTH
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/hosts", tags=["hosts"])
@@ -113,7 +114,7 @@ def post_host(
 ) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_host(access.ctx, uow, HostDraft(**body.model_dump()))
-        return Made(HostOut.model_validate(made), etag(made.id, made.version))
+        return Made(HostOut.model_validate(made), tag_of(made))
 
     return once.answer(access, work)
 
@@ -133,11 +134,7 @@ def get_host(
 ) -> object:
     with access.unit() as uow:
         found = host(access.ctx, uow, HostId(host_id))
-    tag = etag(found.id, found.version)
-    if is_unchanged(request.headers, tag):
-        return Response(status_code=304, headers={"etag": tag})
-    response.headers["etag"] = tag
-    return found
+    return unless_unchanged(request, response, found)
 
 
 @router.get(
@@ -176,10 +173,9 @@ def put_host(
     response: Response,
 ) -> HostOut:
     with access.unit() as uow:
-        current = _matched(access, uow, host_id, request)
+        current = matched(request, host(access.ctx, uow, HostId(host_id)))
         changed = replace_host(access.ctx, uow, current.id, HostDraft(**body.model_dump()), current.version)
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return HostOut.model_validate(changed)
+    return shown(response, HostOut, changed)
 
 
 @router.patch("/{host_id}", operation_id="hosts_update", summary="Change some of a host")
@@ -191,12 +187,10 @@ def patch_host(
     response: Response,
 ) -> HostOut:
     with access.unit() as uow:
-        current = _matched(access, uow, host_id, request)
-        kept = {name: getattr(current, name) for name in HostForm.model_fields}
-        draft = HostDraft(**{**kept, **body.model_dump(exclude_unset=True)})
+        current = matched(request, host(access.ctx, uow, HostId(host_id)))
+        draft = patched(HostDraft, current, body)
         changed = replace_host(access.ctx, uow, current.id, draft, current.version)
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return HostOut.model_validate(changed)
+    return shown(response, HostOut, changed)
 
 
 @router.delete("/{host_id}", operation_id="hosts_delete", summary="Remove a host and its services", status_code=204)
@@ -205,11 +199,5 @@ def remove_host(
 ) -> None:
     """Telemetry that still names it brings it back."""
     with access.unit() as uow:
-        current = _matched(access, uow, host_id, request)
+        current = matched(request, host(access.ctx, uow, HostId(host_id)))
         delete_host(access.ctx, uow, current.id, current.version)
-
-
-def _matched(access: Access, uow: UnitOfWork, host_id: UUID, request: Request) -> Host:
-    current = host(access.ctx, uow, HostId(host_id))
-    check_if_match(request.headers, etag(current.id, current.version))
-    return current

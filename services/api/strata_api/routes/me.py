@@ -8,11 +8,12 @@ from pydantic import BaseModel, Field, SecretStr
 
 from strata_api.api_deps import ApiDeps
 from strata_api.deps import Caller, signed_in
-from strata_api.etags import check_if_match, etag
+from strata_api.etags import tag_of
 from strata_api.paging import Paged
 from strata_api.personal import confirmed_person, person_of
 from strata_api.routes.organizations import OrganizationOut
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, shown
 from strata_core.access.grants import Grant, everywhere, somewhere
 from strata_core.access.queries import KeyIdentity
 from strata_core.caching.kinds import PROFILES
@@ -22,7 +23,7 @@ from strata_core.members.commands import leave_organization
 from strata_core.organizations.queries import Organization, memberships_after, organization_of
 from strata_core.people.commands import ask_for_email_change, change_profile, confirm_email_change
 from strata_core.people.person import Person
-from strata_core.people.queries import Profile, profile_of
+from strata_core.people.queries import profile_of
 from strata_core.roles.effective import key_grants, member_grants
 from strata_core.roles.rules import documents_of
 from strata_datamodel.ids import OrganizationId, UserId
@@ -105,7 +106,7 @@ def get_me(caller: Annotated[Caller, signed_in()], response: Response) -> Me:
     with units.person(principal.user_id) as uow:
         memberships = memberships_after(uow, principal.user_id, None, PAGE_SIZE_MAX)
     user = _kept_profile(caller.deps, principal.user_id)
-    response.headers["etag"] = etag(user.id, user.version)
+    response.headers["etag"] = tag_of(user)
     organizations = []
     for each in memberships:
         if principal.confined_to not in {None, each.organization.id}:
@@ -120,10 +121,9 @@ def get_me(caller: Annotated[Caller, signed_in()], response: Response) -> Me:
 def patch_me(caller: Annotated[Caller, signed_in()], body: UserPatch, request: Request, response: Response) -> UserOut:
     person = _person(caller)
     with caller.deps.units.person(person.user_id) as uow:
-        current = profile_of(uow, person.user_id, lock=True)
-        check_if_match(request.headers, etag(current.id, current.version))
+        matched(request, profile_of(uow, person.user_id, lock=True))
         changed = change_profile(person, uow, body.model_dump(exclude_unset=True))
-    return _user(changed, response)
+    return shown(response, UserOut, changed)
 
 
 @router.post(
@@ -149,7 +149,7 @@ def post_email_confirmation(
     person, deps = _person(caller), caller.deps
     with deps.units.person(person.user_id) as uow:
         changed = confirm_email_change(person, uow, deps.link_key, body.token.get_secret_value())
-    return _user(changed, response)
+    return shown(response, UserOut, changed)
 
 
 @router.delete(
@@ -214,8 +214,3 @@ def _mine(organization: Organization, role: str | None, grants: frozenset[Grant]
 def _person(caller: Caller) -> Person:
     identity = person_of(caller)
     return Person(identity.user_id, caller.origin.request_id, caller.origin.remote_addr)
-
-
-def _user(changed: Profile, response: Response) -> UserOut:
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return UserOut.model_validate(changed)

@@ -7,14 +7,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag, is_unchanged
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, shown, unless_unchanged
 from strata_core.access.rules import folded_email
 from strata_core.members.commands import change_role, remove_member, transfer_ownership
-from strata_core.members.queries import Member, MemberFilter, member, member_page
-from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.members.queries import MemberFilter, member, member_page
 from strata_datamodel.ids import MembershipId
 from strata_datamodel.limits import EMAIL_LENGTH, NAME_LENGTH
 
@@ -70,11 +69,7 @@ def get_member(
 ) -> object:
     with access.unit() as uow:
         found = member(access.ctx, uow, MembershipId(member_id))
-    tag = etag(found.id, found.version)
-    if is_unchanged(request.headers, tag):
-        return Response(status_code=304, headers={"etag": tag})
-    response.headers["etag"] = tag
-    return found
+    return unless_unchanged(request, response, found)
 
 
 @router.patch("/{member_id}", operation_id="members_update", summary="Change a member's role")
@@ -86,17 +81,16 @@ def patch_member(
     response: Response,
 ) -> MemberOut:
     with access.unit() as uow:
-        current = _matched(access, uow, member_id, request)
+        current = matched(request, member(access.ctx, uow, MembershipId(member_id)))
         changed = change_role(access.ctx, uow, current.id, body.role, current.version)
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return MemberOut.model_validate(changed)
+    return shown(response, MemberOut, changed)
 
 
 @router.delete("/{member_id}", operation_id="members_remove", summary="Remove a member", status_code=204)
 def delete_member(access: Annotated[Access, requires("members:write")], member_id: UUID, request: Request) -> None:
     """Their account stays. The last owner cannot be removed."""
     with access.unit() as uow:
-        current = _matched(access, uow, member_id, request)
+        current = matched(request, member(access.ctx, uow, MembershipId(member_id)))
         remove_member(access.ctx, uow, current.id)
 
 
@@ -115,9 +109,3 @@ def post_transfer(access: Annotated[Access, requires("members:write")], member_i
         lambda uow: Made(TransferOut.model_validate(transfer_ownership(access.ctx, uow, successor))),
         status=200,
     )
-
-
-def _matched(access: Access, uow: UnitOfWork, member_id: UUID, request: Request) -> Member:
-    current = member(access.ctx, uow, MembershipId(member_id))
-    check_if_match(request.headers, etag(current.id, current.version))
-    return current

@@ -10,11 +10,11 @@ from pydantic import Field, SecretStr
 
 from strata_api.authentication import is_secure, session_hash
 from strata_api.deps import Access, Deps, anybody, requires
-from strata_api.etags import check_if_match, etag
 from strata_api.personal import count, refund, visit_of
 from strata_api.routes.auth import TICKET_LENGTH
 from strata_api.schemas import Instant, Sent, Shown, Text, check_text
 from strata_api.session_cookies import set_session_cookie
+from strata_api.versioned import matched, shown
 from strata_core.access.commands import start_session
 from strata_core.oidc.commands import (
     ProviderDraft,
@@ -76,7 +76,7 @@ class ProviderOut(Shown):
 @setting.get("", operation_id="identity_provider_get", summary="Who else signs your members in")
 def get_provider(access: Annotated[Access, requires("organization:read")], response: Response) -> ProviderOut:
     with access.unit() as uow:
-        return _shown(provider_of(uow), response)
+        return shown(response, ProviderOut, provider_of(uow))
 
 
 @setting.put("", operation_id="identity_provider_put", summary="Set the identity provider")
@@ -97,8 +97,8 @@ def put_provider(
     with access.unit() as uow:
         before = find_provider(uow, lock=True)
         if before is not None:
-            check_if_match(request.headers, etag(before.id, before.version))
-        return _shown(set_provider(access.ctx, uow, draft, before, provider_id, sealed), response)
+            matched(request, before)
+        return shown(response, ProviderOut, set_provider(access.ctx, uow, draft, before, provider_id, sealed))
 
 
 @setting.delete(
@@ -111,7 +111,7 @@ def delete_provider(access: Annotated[Access, requires("organization:write")], r
     with access.unit() as uow:
         before = find_provider(uow, lock=True)
         if before is not None:
-            check_if_match(request.headers, etag(before.id, before.version))
+            matched(request, before)
         remove_provider(access.ctx, uow, before)
 
 
@@ -238,8 +238,3 @@ def _attempt(binding: str) -> OneSignIn:
         nonce=hashlib.sha256(f"nonce\0{binding}".encode()).hexdigest(),
         verifier=hashlib.sha256(f"verifier\0{binding}".encode()).hexdigest(),
     )
-
-
-def _shown(provider: Provider, response: Response) -> ProviderOut:
-    response.headers["etag"] = etag(provider.id, provider.version)
-    return ProviderOut.model_validate(provider)

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag, is_unchanged
 from strata_api.personal import require_confirmation
 from strata_api.schemas import Document, Instant, Sent, Shown, Text
+from strata_api.versioned import matched, shown, unless_unchanged
 from strata_core.access.queries import SessionIdentity
 from strata_core.organizations.commands import OrganizationChanges, change_organization, locked_organization
 from strata_core.organizations.deletion_requests import request_deletion
@@ -50,11 +50,7 @@ class OrganizationPatch(Sent):
 async def get_organization(
     access: Annotated[Access, requires("organization:read")], request: Request, response: Response
 ) -> object:
-    tag = etag(access.organization.id, access.organization.version)
-    if is_unchanged(request.headers, tag):
-        return Response(status_code=304, headers={"etag": tag})
-    response.headers["etag"] = tag
-    return access.organization
+    return unless_unchanged(request, response, access.organization)
 
 
 @router.patch("", operation_id="orgs_update", summary="Change an organization")
@@ -66,11 +62,9 @@ def patch_organization(
 ) -> OrganizationOut:
     changes = OrganizationChanges(name=body.name, billing_reference=body.billing_reference, settings=body.settings)
     with access.unit() as uow:
-        current = locked_organization(uow)
-        check_if_match(request.headers, etag(current.id, current.version))
+        matched(request, locked_organization(uow))
         changed = change_organization(access.ctx, uow, changes)
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return OrganizationOut.model_validate(changed)
+    return shown(response, OrganizationOut, changed)
 
 
 class DeletionAsked(Shown):
@@ -94,8 +88,7 @@ def delete_organization(
     signed receipt by mail. Within the grace period `POST sagas/{saga_id}/cancel` stops it; afterwards nothing does.
     Asked for again, it answers with the deletion that is under way."""
     with access.unit() as uow:
-        current = locked_organization(uow)
-        check_if_match(request.headers, etag(current.id, current.version))
+        matched(request, locked_organization(uow))
         if isinstance(access.principal, SessionIdentity):
             require_confirmation(access.principal, access.deps.clock.now())
         saga_id = request_deletion(access.ctx, uow, confirm=confirm, grace=timedelta(hours=grace_hours))

@@ -7,13 +7,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag
+from strata_api.etags import tag_of
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, shown
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.service_accounts.commands import change_service_account, create_service_account, delete_service_account
-from strata_core.service_accounts.queries import ServiceAccount, service_account, service_account_page
+from strata_core.service_accounts.queries import service_account, service_account_page
 from strata_datamodel.ids import ServiceAccountId
 from strata_datamodel.limits import DESCRIPTION_LENGTH, NAME_LENGTH
 
@@ -57,7 +58,7 @@ def post_service_account(
 ) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_service_account(access.ctx, uow, name=body.name, description=body.description)
-        return Made(ServiceAccountOut.model_validate(made), etag(made.id, made.version))
+        return Made(ServiceAccountOut.model_validate(made), tag_of(made))
 
     return once.answer(access, work)
 
@@ -68,8 +69,7 @@ def get_service_account(
 ) -> ServiceAccountOut:
     with access.unit() as uow:
         found = service_account(access.ctx, uow, ServiceAccountId(account_id))
-    response.headers["etag"] = etag(found.id, found.version)
-    return ServiceAccountOut.model_validate(found)
+    return shown(response, ServiceAccountOut, found)
 
 
 @router.put("/{account_id}", operation_id="service_accounts_replace", summary="Replace a service account")
@@ -81,12 +81,11 @@ def put_service_account(
     response: Response,
 ) -> ServiceAccountOut:
     with access.unit() as uow:
-        current = _matched(access, uow, account_id, request)
+        current = matched(request, service_account(access.ctx, uow, ServiceAccountId(account_id)))
         changed = change_service_account(
             access.ctx, uow, current.id, name=body.name, description=body.description, version=current.version
         )
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return ServiceAccountOut.model_validate(changed)
+    return shown(response, ServiceAccountOut, changed)
 
 
 @router.delete(
@@ -99,11 +98,5 @@ def remove_service_account(
     access: Annotated[Access, requires("service_accounts:write")], account_id: UUID, request: Request
 ) -> None:
     with access.unit() as uow:
-        current = _matched(access, uow, account_id, request)
+        current = matched(request, service_account(access.ctx, uow, ServiceAccountId(account_id)))
         delete_service_account(access.ctx, uow, current.id, current.version)
-
-
-def _matched(access: Access, uow: UnitOfWork, account_id: UUID, request: Request) -> ServiceAccount:
-    current = service_account(access.ctx, uow, ServiceAccountId(account_id))
-    check_if_match(request.headers, etag(current.id, current.version))
-    return current

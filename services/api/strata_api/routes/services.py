@@ -7,11 +7,12 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag, is_unchanged
+from strata_api.etags import tag_of
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.list_queries import asked_by, documented
 from strata_api.routes.hosts import InventoryQuery, Label
 from strata_api.schemas import Document, Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, patched, shown, unless_unchanged
 from strata_core.inventory.commands import (
     add_dependency,
     create_service,
@@ -24,7 +25,7 @@ from strata_core.inventory.queries import dependencies, dependents, service
 from strata_core.inventory.rules import ServiceDraft
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import ServiceId
-from strata_datamodel.inventory import DependencyKind, EntityStatus, Service, Source
+from strata_datamodel.inventory import DependencyKind, EntityStatus, Source
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/services", tags=["services"])
 _LIST = "services_list"
@@ -109,7 +110,7 @@ def post_service(
 ) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_service(access.ctx, uow, ServiceDraft(**body.model_dump()))
-        return Made(ServiceOut.model_validate(made), etag(made.id, made.version))
+        return Made(ServiceOut.model_validate(made), tag_of(made))
 
     return once.answer(access, work)
 
@@ -129,11 +130,7 @@ def get_service(
 ) -> object:
     with access.unit() as uow:
         found = service(access.ctx, uow, ServiceId(service_id))
-    tag = etag(found.id, found.version)
-    if is_unchanged(request.headers, tag):
-        return Response(status_code=304, headers={"etag": tag})
-    response.headers["etag"] = tag
-    return found
+    return unless_unchanged(request, response, found)
 
 
 @router.put("/{service_id}", operation_id="services_replace", summary="Replace what people write of a service")
@@ -145,11 +142,10 @@ def put_service(
     response: Response,
 ) -> ServiceOut:
     with access.unit() as uow:
-        current = _matched(access, uow, service_id, request)
+        current = matched(request, service(access.ctx, uow, ServiceId(service_id)))
         draft = ServiceDraft(**body.model_dump())
         changed = replace_service(access.ctx, uow, current.id, draft, current.version)
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return ServiceOut.model_validate(changed)
+    return shown(response, ServiceOut, changed)
 
 
 @router.patch("/{service_id}", operation_id="services_update", summary="Change some of a service")
@@ -161,12 +157,10 @@ def patch_service(
     response: Response,
 ) -> ServiceOut:
     with access.unit() as uow:
-        current = _matched(access, uow, service_id, request)
-        kept = {name: getattr(current, name) for name in ServiceForm.model_fields}
-        draft = ServiceDraft(**{**kept, **body.model_dump(exclude_unset=True)})
+        current = matched(request, service(access.ctx, uow, ServiceId(service_id)))
+        draft = patched(ServiceDraft, current, body)
         changed = replace_service(access.ctx, uow, current.id, draft, current.version)
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return ServiceOut.model_validate(changed)
+    return shown(response, ServiceOut, changed)
 
 
 @router.delete("/{service_id}", operation_id="services_delete", summary="Remove a service", status_code=204)
@@ -175,7 +169,7 @@ def remove_service(
 ) -> None:
     """Dependencies from and to it go with it."""
     with access.unit() as uow:
-        current = _matched(access, uow, service_id, request)
+        current = matched(request, service(access.ctx, uow, ServiceId(service_id)))
         delete_service(access.ctx, uow, current.id, current.version)
 
 
@@ -222,9 +216,3 @@ def delete_dependency(
 ) -> None:
     with access.unit() as uow:
         remove_dependency(access.ctx, uow, ServiceId(service_id), dependency_id)
-
-
-def _matched(access: Access, uow: UnitOfWork, service_id: UUID, request: Request) -> Service:
-    current = service(access.ctx, uow, ServiceId(service_id))
-    check_if_match(request.headers, etag(current.id, current.version))
-    return current

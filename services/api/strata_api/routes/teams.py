@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, etag
+from strata_api.etags import tag_of
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, shown
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.teams.commands import (
     add_team_member,
@@ -19,7 +20,7 @@ from strata_core.teams.commands import (
     delete_team,
     remove_team_member,
 )
-from strata_core.teams.queries import Team, team, team_member_page, team_page
+from strata_core.teams.queries import team, team_member_page, team_page
 from strata_datamodel.ids import TeamId, UserId
 from strata_datamodel.limits import DESCRIPTION_LENGTH, NAME_LENGTH
 
@@ -61,7 +62,7 @@ def list_teams(access: Annotated[Access, requires("teams:read")], paged: Paged) 
 def post_team(access: Annotated[Access, requires("teams:write")], body: TeamForm, once: OnlyOnce) -> Response:
     def work(uow: UnitOfWork) -> Made:
         made = create_team(access.ctx, uow, name=body.name, description=body.description)
-        return Made(TeamOut.model_validate(made), etag(made.id, made.version))
+        return Made(TeamOut.model_validate(made), tag_of(made))
 
     return once.answer(access, work)
 
@@ -70,8 +71,7 @@ def post_team(access: Annotated[Access, requires("teams:write")], body: TeamForm
 def get_team(access: Annotated[Access, requires("teams:read")], team_id: UUID, response: Response) -> TeamOut:
     with access.unit() as uow:
         found = team(access.ctx, uow, TeamId(team_id))
-    response.headers["etag"] = etag(found.id, found.version)
-    return TeamOut.model_validate(found)
+    return shown(response, TeamOut, found)
 
 
 @router.put("/{team_id}", operation_id="teams_replace", summary="Replace a team")
@@ -83,18 +83,17 @@ def put_team(
     response: Response,
 ) -> TeamOut:
     with access.unit() as uow:
-        current = _matched(access, uow, team_id, request)
+        current = matched(request, team(access.ctx, uow, TeamId(team_id)))
         changed = change_team(
             access.ctx, uow, current.id, name=body.name, description=body.description, version=current.version
         )
-    response.headers["etag"] = etag(changed.id, changed.version)
-    return TeamOut.model_validate(changed)
+    return shown(response, TeamOut, changed)
 
 
 @router.delete("/{team_id}", operation_id="teams_delete", summary="Delete a team; its members stay", status_code=204)
 def remove_team(access: Annotated[Access, requires("teams:write")], team_id: UUID, request: Request) -> None:
     with access.unit() as uow:
-        current = _matched(access, uow, team_id, request)
+        current = matched(request, team(access.ctx, uow, TeamId(team_id)))
         delete_team(access.ctx, uow, current.id, current.version)
 
 
@@ -126,9 +125,3 @@ def put_team_member(access: Annotated[Access, requires("teams:write")], team_id:
 def drop_team_member(access: Annotated[Access, requires("teams:write")], team_id: UUID, user_id: UUID) -> None:
     with access.unit() as uow:
         remove_team_member(access.ctx, uow, TeamId(team_id), UserId(user_id))
-
-
-def _matched(access: Access, uow: UnitOfWork, team_id: UUID, request: Request) -> Team:
-    current = team(access.ctx, uow, TeamId(team_id))
-    check_if_match(request.headers, etag(current.id, current.version))
-    return current

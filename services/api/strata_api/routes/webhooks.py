@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from strata_api.deps import Access, requires
-from strata_api.etags import check_if_match, document_tag
+from strata_api.etags import tag_of
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
+from strata_api.versioned import matched, shown
 from strata_core.notifying.queries import notification_page
 from strata_core.notifying.webhooks import (
     WebhookDraft,
@@ -81,7 +82,7 @@ def post_webhook(access: Annotated[Access, requires("webhooks:write")], body: We
 
     def work(uow: UnitOfWork) -> Made:
         made = create_webhook(access.ctx, uow, access.deps.secret_box, draft)
-        return Made(WebhookMade.model_validate(made), document_tag(made))
+        return Made(WebhookMade.model_validate(made), tag_of(made))
 
     return once.answer(access, work, has_secret=True)
 
@@ -92,8 +93,7 @@ def get_webhook(
 ) -> WebhookOut:
     with access.unit() as uow:
         found = webhook(access.ctx, uow, WebhookId(webhook_id))
-    response.headers["etag"] = document_tag(found)
-    return WebhookOut.model_validate(found)
+    return shown(response, WebhookOut, found)
 
 
 @router.put("/{webhook_id}", operation_id="webhooks_replace", summary="Replace a webhook; its secret stays")
@@ -106,19 +106,16 @@ def put_webhook(
 ) -> WebhookOut:
     draft = msgspec.convert(body.model_dump(), WebhookDraft)
     with access.unit() as uow:
-        current = webhook(access.ctx, uow, WebhookId(webhook_id))
-        check_if_match(request.headers, document_tag(current))
+        current = matched(request, webhook(access.ctx, uow, WebhookId(webhook_id)))
         version = int(str(current["version"]))
         changed = replace_webhook(access.ctx, uow, WebhookId(webhook_id), draft, version)
-    response.headers["etag"] = document_tag(changed)
-    return WebhookOut.model_validate(changed)
+    return shown(response, WebhookOut, changed)
 
 
 @router.delete("/{webhook_id}", operation_id="webhooks_delete", summary="Delete a webhook", status_code=204)
 def remove_webhook(access: Annotated[Access, requires("webhooks:write")], webhook_id: UUID, request: Request) -> None:
     with access.unit() as uow:
-        current = webhook(access.ctx, uow, WebhookId(webhook_id))
-        check_if_match(request.headers, document_tag(current))
+        current = matched(request, webhook(access.ctx, uow, WebhookId(webhook_id)))
         delete_webhook(access.ctx, uow, WebhookId(webhook_id), int(str(current["version"])))
 
 
