@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import insert
@@ -11,12 +12,14 @@ from factories.log_events import log_batch, log_event
 from factories.point_batches import SECOND, batch_of, point
 from fixtures.holdings import POINT_BASE, SIGNER
 from scenario.saga_kills import FORWARD, drive_to_end, points_of, steps_of
+from strata_core.caching.kinds import PROFILES
 from strata_core.erasures.commands import request_erasure
 from strata_core.erasures.queries import erasure_of
 from strata_core.erasures.rules import ErasureKind, Selector, subject_digest
 from strata_core.erasures.saga import ERASURE
 from strata_core.members.membership_rows import add_member
 from strata_core.new_ids import new_id
+from strata_core.ports.cache import Entry
 from strata_core.receipts.documents import document_of, is_genuine
 from strata_core.series.commands import register
 from strata_datamodel.errors import ConflictError, InvalidError, NotFoundError
@@ -125,6 +128,17 @@ def test_a_person_is_forgotten_in_every_store_and_the_evidence_stays(held, ann):
     assert invitation["invited_by"] == alert["acknowledged_by"]
     assert len(held.database.rows("SELECT 1 FROM audit_log WHERE organization_id = %s", acme)) >= audited
     assert held.holdings(globex) == theirs
+
+
+def test_what_is_kept_of_a_person_under_their_own_id_is_forgotten_too(held, ann):
+    cache, somebody_else = held.tools.cache, uuid4()
+    for user_id in (ann, somebody_else):
+        entry = Entry(b"profile", 1, held.world.clock.now_ns() // 1_000_000, 60_000, 1)
+        generation = cache.get(user_id, PROFILES.name, "profile").generation
+        assert cache.put(user_id, PROFILES.name, "profile", entry, generation=generation, kept_ms=600_000)
+    erased(held, ANN)
+    assert cache.get(ann, PROFILES.name, "profile").entry is None
+    assert cache.get(somebody_else, PROFILES.name, "profile").entry is not None
 
 
 def test_somebody_who_belongs_elsewhere_too_keeps_their_account(held, ann):

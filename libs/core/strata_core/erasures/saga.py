@@ -79,9 +79,13 @@ def forget_rows(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
 
 
 def empty_cache(tools: SagaTools, intent: Json) -> Json:
-    """All of the organization's: an answer does not say what it was made from."""
-    organization_id, _, _ = _read(intent)
-    return {"cache": tools.cache.forget(organization_id)}
+    """All of the organization's: an answer does not say what it was made from. And what is kept of a person, under
+    their own id."""
+    organization_id, selector, _ = _read(intent)
+    keys = tools.cache.forget(organization_id)
+    if selector.user_id is not None:
+        keys += tools.cache.forget(OrganizationId(selector.user_id))
+    return {"cache": keys}
 
 
 def count_residue(tools: SagaTools, intent: Json) -> Json:
