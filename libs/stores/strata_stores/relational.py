@@ -21,7 +21,7 @@ from strata_stores.postgres.data_keys import PostgresDataKeys
 from strata_stores.postgres.engine import open_engine
 from strata_stores.postgres.health import relational_health
 from strata_stores.postgres.roles import APP, WORKER
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork, PostgresUnitsOfWork
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from strata_stores.secrets.box import AesGcmSecretBox
 from strata_stores.secrets.keyring import WrappingKeyring, add_key_in_front
 from strata_stores.settings import RelationalUrls, Settings
@@ -89,7 +89,7 @@ def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) 
         if with_system:
             worker = open_engine(urls.relational.worker.get_secret_value(), role=WORKER, application="strata-worker")
             stack.callback(worker.dispose)
-            system = PostgresSystemUnitsOfWork(worker, clock, breaker)
+            system = PostgresUnitsOfWork(worker, clock, breaker)
         keys = PostgresDataKeys(stack.enter_context(_units_for_keys(urls.relational, clock, breaker, system)))
         box = AesGcmSecretBox(keys, keyring, clock)
         yield Relational(clock, units, system, box, keys, keyring, breaker, lambda: relational_health(app, clock))

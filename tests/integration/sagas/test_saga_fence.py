@@ -17,7 +17,7 @@ from strata_core.sagas.definitions import LocalStep, SagaDefinition, catalogue
 from strata_core.sagas.rules import SagaRecord
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from strata_workers.saga_driver import SagaDriver
 from strata_workers.saga_runner import SagaRunner
 from waiting import eventually
@@ -130,7 +130,7 @@ class AheadClock(SystemClock):
 
 def test_fault_06_a_dispatcher_whose_clock_is_ten_minutes_ahead_takes_nothing_from_another(world, ctx, worker_engine):
     ahead = AheadClock()
-    other_units = PostgresSystemUnitsOfWork(worker_engine, ahead, Breaker("postgres", ahead))
+    other_units = PostgresUnitsOfWork(worker_engine, ahead, Breaker("postgres", ahead))
     ledger = Ledger()
     definition = ledger.definition()
     saga_id = start(world, ctx, definition)

@@ -27,7 +27,7 @@ from strata_stores.clock import SystemClock
 from strata_stores.null.cache import NullCache
 from strata_stores.null.doorbell import NullDoorbell
 from strata_stores.null.notifier import NullNotifier
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from strata_stores.redis.doorbell import RqDoorbell
 from strata_stores.secrets.box import AesGcmSecretBox
 from strata_stores.secrets.keyring import WrappingKey, WrappingKeyring
@@ -120,7 +120,7 @@ def test_fault_06_of_two_relays_one_with_its_clock_ahead_each_event_is_handled_o
     system_units, worker_engine, two_organizations, answerer_on, handled, database
 ):
     ahead = AheadClock()
-    fast = PostgresSystemUnitsOfWork(worker_engine, ahead, Breaker("postgres", ahead))
+    fast = PostgresUnitsOfWork(worker_engine, ahead, Breaker("postgres", ahead))
     relays = [
         Relay(units, NullDoorbell(), answerer_on(units, name)) for units, name in ((system_units, "a"), (fast, "b"))
     ]

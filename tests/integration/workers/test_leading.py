@@ -9,7 +9,7 @@ from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from strata_workers.leading import SHORTEST, Led
 
 MINUTE = timedelta(minutes=1)
@@ -37,7 +37,7 @@ class Counted:
 @pytest.fixture
 def wrong_units(worker_engine) -> SystemUnitsOfWork:
     clock = WrongClock()
-    return PostgresSystemUnitsOfWork(worker_engine, clock, Breaker("postgres", clock))
+    return PostgresUnitsOfWork(worker_engine, clock, Breaker("postgres", clock))
 
 
 def test_one_of_many_gets_it_and_the_next_when_its_time_is_over(system_units, shifted_clock):
@@ -117,7 +117,7 @@ def test_a_worker_whose_clock_is_an_hour_off_neither_steals_nor_keeps(system_uni
         def now(self):
             return super().now() + offset
 
-    units = PostgresSystemUnitsOfWork(worker_engine, Off(), Breaker("postgres", Off()))
+    units = PostgresUnitsOfWork(worker_engine, Off(), Breaker("postgres", Off()))
     with system_units.system() as uow:
         assert take_lease(uow, "x", "right", duration=MINUTE)
     with units.system() as uow:

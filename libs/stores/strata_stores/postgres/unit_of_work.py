@@ -112,27 +112,8 @@ class _Transactions:
 
 
 class PostgresUnitsOfWork:
-    """For an engine that acts as strata_app."""
-
-    def __init__(self, engine: Engine, clock: Clock, breaker: Breaker) -> None:
-        self._transactions = _Transactions(engine, clock, breaker)
-        self._reads = StraightReads(engine, clock, breaker)
-
-    def organization(self, organization_id: OrganizationId) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(Scope(organization_id=organization_id))
-
-    def person(self, user_id: UserId) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(Scope(user_id=user_id))
-
-    def credential(self, fingerprint: str) -> AbstractContextManager[UnitOfWork]:
-        return self._transactions.open(Scope(credential=fingerprint))
-
-    def page(self, question: Question) -> list[ListedRow]:
-        return self._reads.page(question)
-
-
-class PostgresSystemUnitsOfWork:
-    """For an engine that acts as strata_worker, the only role that row security lets see everything."""
+    """`system` sees everything on an engine that acts as strata_worker, and nothing on one that acts as strata_app:
+    row security decides by the role."""
 
     def __init__(self, engine: Engine, clock: Clock, breaker: Breaker) -> None:
         self._transactions = _Transactions(engine, clock, breaker)
@@ -152,6 +133,9 @@ class PostgresSystemUnitsOfWork:
 
     def system(self) -> AbstractContextManager[UnitOfWork]:
         return self._transactions.open(Scope(is_system=True))
+
+
+PostgresSystemUnitsOfWork = PostgresUnitsOfWork
 
 
 def _release(connection: Connection) -> None:
