@@ -62,8 +62,12 @@ def fingerprint(request: Request) -> bytes | None:
     authorization = request.headers.get("authorization")
     if authorization is None:
         return session_hash(request)
-    # Prefixed, so that no header's hash can be taken for a session's.
-    return hashlib.sha256(b"authorization " + authorization.encode("latin-1", "replace")).digest()
+    return fingerprint_of_header(authorization.encode("latin-1", "replace"))
+
+
+def fingerprint_of_header(authorization: bytes) -> bytes:
+    """Prefixed, so that no header's hash can be taken for a session's."""
+    return hashlib.sha256(b"authorization " + authorization).digest()
 
 
 class IdentityCache:

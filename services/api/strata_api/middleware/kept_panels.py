@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 import structlog
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strata_api.api_deps import ApiDeps
 from strata_api.cached_answers import headers_of_answer, panel_asked
-from strata_api.identity_cache import Entered, IdentityCache, fingerprint
+from strata_api.identity_cache import Entered, IdentityCache, fingerprint, fingerprint_of_header
 from strata_api.middleware.security_headers import HSTS, SECURITY_HEADERS
 from strata_api.origins import check_origin
 from strata_api.rate_limits import admit, headers_of
@@ -51,6 +52,7 @@ class KeptPanels:
         self._deps = deps
         self._identities = identities
         self._address_bucket = address_buckets(deps.address_requests_per_second)
+        self._count = deps.figures.recorder("POST", _ROUTE, 200)
         self._questions: OrderedDict[_Words, Question] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,15 +84,15 @@ class KeptPanels:
 
     def _known(self, scope: Scope) -> Entered | None:
         """Somebody who was recognised a moment ago, and may ask."""
-        request = Request(scope)
-        print_ = fingerprint(request)
+        authorization = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        print_ = fingerprint(Request(scope)) if authorization is None else fingerprint_of_header(authorization)
         organization = scope["path"][len(_HEAD) : -len(_TAIL)]
         try:
             known = None if print_ is None else self._identities.find(print_, organization)
             if known is None or _PERMISSION not in known.ctx.permissions:
                 return None
             if not isinstance(known.principal, KeyIdentity):
-                check_origin(scope["method"], request.headers, self._deps.public_url)
+                check_origin(scope["method"], Headers(scope=scope), self._deps.public_url)
             check_network(known.principal, _address(scope))
         except StrataError:
             return None
@@ -129,7 +131,7 @@ class KeptPanels:
         await send({"type": "http.response.body", "body": answer.body})
 
     def _record(self, known: Entered, identity: str, took_s: float) -> None:
-        self._deps.figures.record("POST", _ROUTE, 200, took_s)
+        self._count(took_s)
         log.info(
             "request_answered",
             method="POST",
