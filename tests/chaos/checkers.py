@@ -9,7 +9,7 @@ import psutil
 
 from chaos.sending import LINES, POINTS, stored_lines, stored_points
 from chaos.world import World
-from scenario.processes import command
+from scenario.processes import Tenant, command
 
 COPIES_OF_A_PAGE: Final = 6
 """At least once: each harm may cost one more, under the same id."""
@@ -106,12 +106,13 @@ def i7_nothing_resolves_without_an_answer(world: World) -> Breaches:
 
 
 def i9_every_saga_ends(world: World) -> Breaches:
-    return [
-        f"{saga['kind']} {saga['id']} is {saga['state']}"
-        for tenant in world.tenants
-        for saga in tenant.items("sagas")
-        if saga["state"] not in {"done", "compensated", "cancelled"}
-    ]
+    """Provisionings of both organizations, and an erasure every few seconds, each acknowledged with a row to go by."""
+    sagas = [saga for tenant in world.tenants for saga in _all(world, "sagas", tenant)]
+    breaches = [f"{saga['kind']} {saga['id']} is {saga['state']}" for saga in sagas if saga["state"] != "done"]
+    lost = {entry["saga"] for entry in world.ledger.entries("erasure")} - {saga["id"] for saga in sagas}
+    breaches += [f"the saga {saga} was acknowledged and is not there" for saga in sorted(lost)]
+    erasures = _all(world, "erasures")
+    return breaches + [f"the erasure {each['id']} has no receipt" for each in erasures if not each["receipt"]]
 
 
 def i10_the_audit_chains_verify(world: World) -> Breaches:
@@ -183,10 +184,11 @@ def breaches_of(world: World) -> dict[str, Breaches]:
     return {}
 
 
-def _all(world: World, path: str) -> list[dict]:
-    items, cursor = [], ""
+def _all(world: World, path: str, tenant: Tenant | None = None) -> list[dict]:
+    items, cursor, asked = [], "", tenant or world.acme
     while True:
-        answer = world.acme.admin.get(f"/api/v1/orgs/acme/{path}", params={"limit": 200, **cursor_of(cursor)})
+        url = f"/api/v1/orgs/{asked.slug}/{path}"
+        answer = asked.admin.get(url, params={"limit": 200, **cursor_of(cursor)})
         assert answer.status_code == 200, answer.text
         page = answer.json()
         items += page["items"]

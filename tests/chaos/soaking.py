@@ -36,7 +36,7 @@ def soak(world: World, harms: Mapping[str, Harm], await_health: Callable[[], obj
         eventually(lambda counts=before: _sends_again(world, counts), 60, what="telemetry after the harm")
         if time.monotonic() > ends:
             break
-    told = {kind: world.ledger.count(kind) for kind in ("acknowledged", "receipt", "probe", "harm ends")}
+    told = {kind: world.ledger.count(kind) for kind in ("acknowledged", "receipt", "erasure", "probe", "harm ends")}
     say(str(told))
     assert min(told.values()) > 0, "a schedule in which nothing happened proves nothing"
 

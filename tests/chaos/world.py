@@ -31,6 +31,7 @@ class World:
     receiver: WebhookReceiver
     senders: list[Sender]
     heater: "Heater"
+    eraser: "Eraser"
     webhook_secret: str
     secrets: dict[str, str]
     logs: list[Path]
@@ -43,7 +44,7 @@ class World:
     def at_rest(self) -> Iterator[None]:
         """Nobody sends, so that what is there can be compared with what was acknowledged."""
         with ExitStack() as held:
-            for source in (*self.senders, self.heater):
+            for source in (*self.senders, self.heater, self.eraser):
                 held.enter_context(source.turn)
             yield
 
@@ -70,6 +71,9 @@ def open_world(
         senders = [Sender(tenant, ledger, pause_s=0.05).start() for tenant in (acme, globex)]
         for sender in senders:
             stack.callback(sender.stop)
+        eraser = Eraser(acme, ledger)
+        eraser.start()
+        stack.callback(eraser.stop)
         yield World(
             processes=processes,
             environment=environment,
@@ -79,6 +83,7 @@ def open_world(
             receiver=pager,
             senders=senders,
             heater=heater,
+            eraser=eraser,
             secrets={"password": PASSWORD, "secret of the webhook": secret, "key for ingest": acme.ingest_key},
             logs=sorted(logs.glob("*.log")),
             webhook_secret=secret,
@@ -137,6 +142,45 @@ class Heater:
                 self._ledger.note("heated", host=host)
         except httpx.TransportError:
             self._ledger.note("not heated", host=host)
+
+
+class Eraser:
+    """Has something forgotten every few seconds: a saga through every store, of something that nobody ever sent."""
+
+    def __init__(self, tenant: Tenant, ledger: Ledger, *, every_s: float = 4.0) -> None:
+        self._ledger = ledger
+        self._every_s = every_s
+        self._path = f"/api/v1/orgs/{tenant.slug}/erasures"
+        self._client = httpx.Client(
+            base_url=tenant.admin.base_url, headers=tenant.admin.headers, timeout=API_TIMEOUT_S, trust_env=False
+        )
+        self.turn = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="eraser", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(API_TIMEOUT_S + 5)
+        self._client.close()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._stopping.is_set():
+            number += 1
+            with self.turn:
+                self._ask({"kind": "label", "key": "ghost", "value": f"g{number}"})
+            self._stopping.wait(self._every_s)
+
+    def _ask(self, body: dict[str, str]) -> None:
+        try:
+            answer = self._client.post(self._path, json=body)
+        except httpx.TransportError:
+            return
+        if answer.status_code == 201:
+            self._ledger.note("erasure", id=answer.json()["id"], saga=answer.json()["saga_id"])
 
 
 class Prober:
