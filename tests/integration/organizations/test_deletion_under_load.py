@@ -166,7 +166,7 @@ def open_ingest(held: HoldingsWorld) -> Iterator[Callable[[Path], Ingest]]:
         yield make
 
 
-def test_29_deleted_under_load_nothing_is_left_and_a_replayed_spool_stays_out(held, open_ingest, tmp_path):
+def test_fault_29_deleted_under_load_nothing_is_left_and_a_replayed_spool_stays_out(held, open_ingest, tmp_path):
     acme, globex = held.organization("acme"), held.organization("globex")
     theirs = held.holdings(globex)
     ingest = open_ingest(tmp_path / "spool")
