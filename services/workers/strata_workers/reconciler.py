@@ -14,7 +14,7 @@ from strata_core.search.drift import DriftRow, drift_by_kind, nothing_known
 from strata_core.search.generations import generations_in_use
 from strata_core.search.projections import PROJECTIONS, STORE
 from strata_core.search.reconciling import ClaimedPass, adopt_organizations, claim_pass, put_off_pass, settle_pass
-from strata_datamodel.errors import StoreUnavailableError
+from strata_datamodel.errors import DeadlineError, StoreRefusedError, StoreUnavailableError
 from strata_datamodel.search import Place
 
 log = structlog.get_logger(__name__)
@@ -80,8 +80,9 @@ class Reconciler:
             comparison = compare(self._units.organization, self._index, claimed.organization_id, claimed.kind)
             if comparison.is_missing and comparison.wanted:
                 self._index.create(comparison.place)
-        except StoreUnavailableError as error:
-            if error.store == "postgres":
+        except (StoreUnavailableError, StoreRefusedError, DeadlineError) as error:
+            # One organization that a store does not answer for keeps its figures, and no other waiting.
+            if isinstance(error, StoreUnavailableError) and error.store == "postgres":
                 raise
             with self._units.organization(claimed.organization_id) as uow:
                 put_off_pass(uow, claimed, error.detail)

@@ -10,6 +10,7 @@ from strata_core.organizations import belongings, holdings
 from strata_core.organizations.tombstones import Tombstone, tombstones_since
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.sagas.tools import SagaTools
+from strata_datamodel.errors import StrataError
 
 log = structlog.get_logger(__name__)
 SWEPT_FOR: Final = timedelta(days=30)
@@ -29,9 +30,17 @@ class Sweeper:
     def step(self) -> int:
         with self._units.system() as uow:
             stones = tombstones_since(uow, uow.now() - SWEPT_FOR)
+        failed: StrataError | None = None
         for stone in stones:
-            if stone.deleted_at is not None:
+            if stone.deleted_at is None:
+                continue
+            try:
                 self._sweep(stone)
+            except StrataError as error:  # the others do not wait for it
+                log.warning("sweep_failed", organization_id=str(stone.organization_id), reason=error.detail)
+                failed = error
+        if failed is not None:
+            raise failed
         return 0
 
     def _sweep(self, stone: Tombstone) -> None:

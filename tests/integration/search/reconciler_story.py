@@ -2,21 +2,47 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from integration.search.search_world import FIRST, SETTLED, SearchWorld
+from strata_core.ports.search_index import SearchIndex
 from strata_core.search.entities import current
 from strata_core.search.projections import ALERT
 from strata_core.search.repairing import GRACE
 from strata_core.search.rules import Drift
+from strata_datamodel.errors import DeadlineError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import REPAIRS_PER_PASS
-from strata_datamodel.search import Projected, SearchDocument
+from strata_datamodel.search import Buckets, Held, Place, Projected, SearchDocument
+from strata_workers.reconciler import Reconciler
 
 GHOST = SearchDocument(0, "ghost", ())
+
+
+@dataclass(frozen=True)
+class TooSlowForOne:
+    """An index whose sums of one organization take longer than a question may."""
+
+    index: SearchIndex
+    slow: OrganizationId
+
+    def refresh(self, place: Place) -> None:
+        self.index.create(place)
+        self.index.refresh(place)
+
+    def buckets(self, place: Place, organization_id: OrganizationId) -> Buckets:
+        if organization_id == self.slow:
+            raise DeadlineError("the search took too long")
+        return self.index.buckets(place, organization_id)
+
+    def scan(
+        self, place: Place, organization_id: OrganizationId, bucket: int, *, after: UUID | None, limit: int
+    ) -> Sequence[Held]:
+        return self.index.scan(place, organization_id, bucket, after=after, limit=limit)
 
 
 class ReconcilerStory:
@@ -77,6 +103,17 @@ class ReconcilerStory:
         assert not world.reconcile().drift
         world.clock.advance(SETTLED)
         assert world.reconcile().counts == {Drift.MISSING: 2}
+
+    def test_an_organization_that_takes_too_long_keeps_no_other_waiting(self, world):
+        world.settled(1)
+        world.settled(1, world.globex)
+        world.index.drop(FIRST)
+        slow = Reconciler(world.units, TooSlowForOne(world.index, world.acme), "test")
+        slow.adopt()
+        assert slow.step() == 2
+        slow.adopt()
+        found = slow.drift["search", ALERT]
+        assert (found.missing, found.failing) == (1, 1)
 
     def test_a_repair_is_not_asked_for_again_at_once(self, world):
         world.settled(3)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Table, delete, func, literal, select, tuple_, union_all
+from sqlalchemy import Select, Table, delete, func, select, tuple_
 
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import OrganizationId, SagaId
@@ -33,16 +33,13 @@ def tables_left_behind() -> tuple[Table, ...]:
 
 
 def count_rows(uow: UnitOfWork) -> dict[str, int]:
-    """By table, the organization's own row among them; tables without any are left out."""
+    """By table, the organization's own row among them; tables without any are left out. A statement each, as none may
+    take long."""
     here = uow.organization_id
-    counts = [
-        select(literal(table.name).label("name"), func.count().label("rows")).where(table.c.organization_id == here)
-        for table in belonging_tables()
-    ]
-    counts.append(
-        select(literal(organizations.name), func.count()).select_from(organizations).where(organizations.c.id == here)
-    )
-    return {row.name: row.rows for row in uow.execute(union_all(*counts)) if row.rows}
+    wanted = {str(table.name): _count(table).where(table.c.organization_id == here) for table in belonging_tables()}
+    wanted[str(organizations.name)] = _count(organizations).where(organizations.c.id == here)
+    counts = {name: int(uow.execute(count).scalar_one()) for name, count in wanted.items()}
+    return {name: count for name, count in counts.items() if count}
 
 
 def delete_rows(uow: UnitOfWork, saga_id: SagaId) -> None:
@@ -52,6 +49,10 @@ def delete_rows(uow: UnitOfWork, saga_id: SagaId) -> None:
         _empty(uow, table, here)
     uow.execute(delete(organizations).where(organizations.c.id == here))
     uow.execute(delete(sagas).where(sagas.c.organization_id == here, sagas.c.id != saga_id))
+
+
+def _count(table: Table) -> Select[int]:
+    return select(func.count()).select_from(table)
 
 
 def _empty(uow: UnitOfWork, table: Table, organization_id: OrganizationId) -> None:
