@@ -2,11 +2,10 @@
 
 import threading
 from typing import Final
-from uuid import UUID
 
 from strata_core.ports.clock import Clock
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
-from strata_core.sagas.claiming import claim_sagas
+from strata_core.sagas.claiming import claim_saga
 from strata_core.sagas.definitions import catalogue
 from strata_core.sagas.queries import ended_state
 from strata_core.sagas.rules import SagaState
@@ -30,12 +29,11 @@ def await_saga(
     """The state it ended in, None when the time is over before. With tools it is run here, unless a worker claims it
     first; without, workers have to."""
     driver = None if tools is None else SagaDriver(units, catalogue(SAGAS), tools)
-    before = OrganizationId(UUID(int=organization_id.int - 1))
     until_s, pause = clock.monotonic_s() + timeout_s, threading.Event()
     while clock.monotonic_s() < until_s:
         if driver is not None:
             with units.system() as uow:
-                claimed = claim_sagas(uow, "command line", limit=1, after=before)
+                claimed = claim_saga(uow, "command line", organization_id, saga_id)
             for saga in claimed:
                 driver.drive(saga)
         with units.organization(organization_id) as uow:

@@ -210,9 +210,11 @@ class Worker:
             loop.ask_to_stop()
         if self._doorbell_worker is not None:
             self._doorbell_worker.ask_to_stop()
+        # First, as from here on nobody else keeps the leases of what they run.
+        self._saga_loop.stop(max(0.0, deadline_s - self._deps.clock.monotonic_s()))
+        self._sagas.close()
         for loop in self._loops:
             loop.stop(max(0.0, deadline_s - self._deps.clock.monotonic_s()))
-        self._sagas.close()
         self._evaluator.close()
         self._sender.close()
         self._postman.close()

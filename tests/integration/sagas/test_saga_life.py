@@ -9,7 +9,7 @@ from sqlalchemy import select
 from factories.all_kinds_saga import TOOLS, Ledger, hosts_of, start
 from scenario.saga_kills import ProcessDied, SagaWorld, drive_to_end, refused_at, saga_row, steps_of
 from strata_core.context import Context
-from strata_core.sagas.claiming import LEASE, claim_sagas, recall_known
+from strata_core.sagas.claiming import LEASE, claim_saga, claim_sagas, recall_known
 from strata_core.sagas.commands import cancel_saga, compensate_saga, retry_saga
 from strata_core.sagas.definitions import NotYetError, SagaDefinition, catalogue
 from strata_core.sagas.queries import saga_figures, saga_of
@@ -261,3 +261,16 @@ def test_a_claim_goes_on_behind_the_organization_that_the_last_one_ended_with(wo
 
 def _both(two_organizations) -> list[OrganizationId]:
     return [two_organizations.first, two_organizations.second]
+
+
+def test_one_that_is_waited_for_is_taken_up_alone(world, ctx, two_organizations):
+    """Whoever runs a saga to wait for it is no worker: what else is due is not theirs."""
+    definition = Ledger().definition()
+    other = start(world, Context(two_organizations.second, ctx.actor, ctx.permissions, "test"), definition)
+    mine, next_one = start(world, ctx, definition), start(world, ctx, definition)
+    with world.units.system() as uow:
+        (taken,) = claim_saga(uow, "command line", ctx.organization_id, mine)
+        assert claim_saga(uow, "command line", ctx.organization_id, mine) == []
+        assert claim_saga(uow, "command line", ctx.organization_id, other) == []
+    assert (taken.id, taken.epoch, taken.state, len(taken.steps)) == (mine, 1, "running", len(definition.steps))
+    assert {saga_row(world, each)["epoch"] for each in (other, next_one)} == {0}

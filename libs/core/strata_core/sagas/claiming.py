@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text, tuple_, update
+from sqlalchemy import bindparam, case, or_, select, text, tuple_, update
 
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sagas.definitions import StepKind
@@ -97,9 +97,33 @@ def claim_sagas(
             "at_once": at_once,
         },
     ).mappings()
-    claimed = list(rows)
+    return _records(uow, list(rows))
+
+
+def claim_saga(
+    uow: UnitOfWork, owner: str, organization_id: OrganizationId, saga_id: SagaId, *, lease: timedelta = LEASE
+) -> list[SagaRecord]:
+    """This one, if it is due and nobody holds it; else as `claim_sagas`."""
+    s, now = sagas.c, uow.now()
+    taken = (
+        update(sagas)
+        .where(s.organization_id == organization_id, s.id == saga_id, s.due_at <= now)
+        .where(or_(s.lease_until.is_(None), s.lease_until <= now))
+        .values(
+            epoch=s.epoch + 1,
+            claims=s.claims + 1,
+            lease_owner=owner,
+            lease_until=now + lease,
+            state=case((s.state == SagaState.PENDING.value, SagaState.RUNNING.value), else_=s.state),
+        )
+        .returning(*_READ)
+    )
+    return _records(uow, list(uow.execute(taken).mappings()))
+
+
+def _records(uow: UnitOfWork, claimed: Sequence[Mapping[Any, Any]]) -> list[SagaRecord]:
     steps = _steps_of(uow, [(row["organization_id"], row["id"]) for row in claimed])
-    return [record_from(row, steps[row["id"]], now) for row in claimed]
+    return [record_from(row, steps[row["id"]], uow.now()) for row in claimed]
 
 
 def renew_leases(
