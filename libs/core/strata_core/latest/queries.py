@@ -1,7 +1,8 @@
 """What a host's metrics were last, from where they stand ready or else from the metric store."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ from strata_datamodel.tables.series import metric_series
 REACH_S: Final = 24 * 3_600
 """How long ago the newest value of a metric may be to be shown."""
 _FILLERS: Final = 2
+_WAITING: Final = 4
 _QUEUE_S: Final = 10.0
 _MINUTE_NS: Final = 60 * 1_000_000_000
 _MS_NS: Final = 1_000_000
@@ -41,12 +43,14 @@ class HostValues:
 
 
 class LatestOfHosts:
-    """One a process: few at once make up for what is not there, each with many questions to the metric store."""
+    """One a process: few at once make up for what is not there, each with many questions to the metric store, and few
+    wait for their turn. Who waits holds a thread, and a wall of hosts would take them all from everybody else."""
 
     def __init__(self, latest: LatestValues, store: MetricStore) -> None:
         self._latest = latest
         self._store = store
         self._fillers = threading.BoundedSemaphore(_FILLERS)
+        self._places = threading.BoundedSemaphore(_FILLERS + _WAITING)
 
     def of(self, ctx: Context, name: str, known: Callable[[], Sequence[Series]], now_ns: int) -> HostValues:
         """`name` as `host_with_metrics` tells it. `known` are the host's series, asked for when nothing stands ready.
@@ -68,11 +72,7 @@ class LatestOfHosts:
     def _stored(
         self, organization_id: OrganizationId, name: str, known: Callable[[], Sequence[Series]], now_ns: int
     ) -> Values:
-        if not self._fillers.acquire(timeout=_QUEUE_S):
-            raise UnavailableError(
-                "as many hosts as may be are looked up", code="origin_busy", hint="try again", retry_after_s=1
-            )
-        try:
+        with _held(self._places, 0.0), _held(self._fillers, _QUEUE_S):
             values: dict[Metric, LatestValue] = {}
             for measurement, field, field_class, tag in known():
                 last = _last(self._store, organization_id, (measurement, field, field_class, tag), name, now_ns)
@@ -80,8 +80,18 @@ class LatestOfHosts:
                 if last is not None and (old is None or last.outranks(old)):
                     values[measurement, field] = last
             return values
-        finally:
-            self._fillers.release()
+
+
+@contextmanager
+def _held(places: threading.BoundedSemaphore, timeout_s: float) -> Iterator[None]:
+    if not places.acquire(timeout=timeout_s):
+        raise UnavailableError(
+            "as many hosts as may be are looked up", code="origin_busy", hint="try again", retry_after_s=1
+        )
+    try:
+        yield
+    finally:
+        places.release()
 
 
 def host_with_metrics(ctx: Context, uow: UnitOfWork, host_id: HostId) -> str:
