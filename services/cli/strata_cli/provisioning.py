@@ -1,9 +1,11 @@
 """A new organization, waited for until it is open: beside a running Strata, and without one."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Final
 from uuid import uuid4
 
-from strata_cli.administration import relational_urls
+from strata_cli.administration import administration
 from strata_core.context import Actor
 from strata_core.organizations.commands import Provisioned
 from strata_core.organizations.provisioning import begin_provisioning
@@ -13,10 +15,14 @@ from strata_core.sagas.tools import SagaTools
 from strata_core.search.source import CurrentEntities
 from strata_datamodel.errors import ConflictError, DeadlineError, UnavailableError
 from strata_datamodel.ids import SagaId
-from strata_stores.clock import SystemClock
+from strata_stores.anchoring import open_anchor_signer, open_configured_archive
+from strata_stores.breaker import Breaker
 from strata_stores.embedded.directory import running_instance
-from strata_stores.factory import Stores, open_stores
-from strata_stores.relational import ServerUrls, open_relational
+from strata_stores.factory import open_log_store, open_metric_store, open_search_index
+from strata_stores.null.cache import NullCache
+from strata_stores.null.mailer import MailDirectory
+from strata_stores.null.notifier import NullNotifier
+from strata_stores.relational import Relational
 from strata_stores.settings import Settings
 from strata_workers.inline import await_saga
 
@@ -30,12 +36,7 @@ def provision(
 ) -> Provisioned:
     """Raises as `provision_organization` does; ConflictError (code `not_provisioned`) when it could not be set up, and
     then nothing of it is left."""
-    # Asked now: once this command holds the data directory, it is what runs there.
-    is_held = running_instance(settings.data_dir) is not None and any(map(settings.is_embedded, _IN_THE_PROCESS))
-    with (
-        relational_urls(settings, f"strata {command}") as urls,
-        open_relational(settings, urls, with_system=True) as relational,
-    ):
+    with administration(settings, f"strata {command}") as relational:
         units = relational.system_units
         if units is None:
             raise UnavailableError("this needs the worker's database role", code="no_worker_role")
@@ -49,7 +50,7 @@ def provision(
                 actor=actor,
                 request_id=f"{command}-{uuid4()}",
             )
-        state = _state_in_the_end(settings, urls, units, made, saga_id, is_held=is_held)
+        state = _state_in_the_end(settings, relational, units, made, saga_id)
     if state is None:
         raise DeadlineError(
             f"{slug} is not set up yet, and its saga goes on", hint=f"strata sagas show {saga_id} --org {slug}"
@@ -62,33 +63,43 @@ def provision(
 
 
 def _state_in_the_end(
-    settings: Settings,
-    urls: ServerUrls,
-    units: SystemUnitsOfWork,
-    made: Provisioned,
-    saga_id: SagaId,
-    *,
-    is_held: bool,
+    settings: Settings, relational: Relational, units: SystemUnitsOfWork, made: Provisioned, saga_id: SagaId
 ) -> SagaState | None:
     """A worker that runs may be faster. With stores that only its process can open, it has to be the one."""
-    organization_id, clock = made.organization.id, SystemClock()
-    if is_held:
+    organization_id, clock = made.organization.id, relational.clock
+    if _is_up(settings):
         return await_saga(units, organization_id, saga_id, None, clock, timeout_s=_TIMEOUT_S)
-    with open_stores(settings, urls, with_system=True) as stores:
-        return await_saga(units, organization_id, saga_id, _tools(stores, units), clock, timeout_s=_TIMEOUT_S)
+    with _tools(settings, relational, units) as tools:
+        return await_saga(units, organization_id, saga_id, tools, clock, timeout_s=_TIMEOUT_S)
 
 
-def _tools(stores: Stores, units: SystemUnitsOfWork) -> SagaTools:
-    return SagaTools(
-        metric_store=stores.metric_store,
-        log_store=stores.log_store,
-        search_index=stores.search_index,
-        search_source=CurrentEntities(units),
-        cache=stores.cache,
-        archive=stores.archive,
-        notifier=stores.notifier,
-        mailer=stores.mailer,
-        secret_box=stores.secret_box,
-        signer=stores.anchor_signer,
-        clock=stores.clock,
-    )
+def _is_up(settings: Settings) -> bool:
+    running = running_instance(settings.data_dir)
+    is_alone = any(map(settings.is_embedded, _IN_THE_PROCESS))
+    return running is not None and running.api_url is not None and is_alone
+
+
+@contextmanager
+def _tools(settings: Settings, relational: Relational, units: SystemUnitsOfWork) -> Iterator[SagaTools]:
+    """Nothing is open but the stores that have to be ready: the others hold nothing of a new organization."""
+    clock = relational.clock
+    with ExitStack() as stack:
+        metric_store = open_metric_store(settings, clock, Breaker("metrics", clock))
+        stack.callback(metric_store.close)
+        log_store = open_log_store(settings, clock, Breaker("logs", clock))
+        stack.callback(log_store.close)
+        search_index = open_search_index(settings, clock, Breaker("search", clock))
+        stack.callback(search_index.close)
+        yield SagaTools(
+            metric_store=metric_store,
+            log_store=log_store,
+            search_index=search_index,
+            search_source=CurrentEntities(units),
+            cache=NullCache(),
+            archive=open_configured_archive(settings, Breaker("archive", clock)),
+            notifier=NullNotifier(),
+            mailer=MailDirectory(settings.data_dir / "mail", settings.mail_from),
+            secret_box=relational.secret_box,
+            signer=open_anchor_signer(settings, relational.keyring),
+            clock=clock,
+        )

@@ -48,7 +48,8 @@ def test_schema_commands_do_what_they_say_and_nothing_besides(settings, capsys):
 def test_an_organization_is_made_looked_at_and_given_a_key(settings, capsys):
     for slug in ("acme", "globex"):
         run_init(settings, slug=slug, name=slug, email=f"ana@{slug}.test", password="correct horse", as_json=True)
-    made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    made = [document for document in told if "org" in document]  # beside what the log says in a test
     assert [document["org"]["slug"] for document in made] == ["acme", "globex"]
     run_create(settings, "acme", name="agents", scopes=["ingest"], days=30, networks=[], as_json=True)
     assert printed(capsys)["token"].startswith("strata_live_")

@@ -70,6 +70,7 @@ def prepare_tiers(tools: SagaTools, _: Json) -> Json:
 
 def prepare_indices(tools: SagaTools, _: Json) -> Json:
     tools.log_store.prepare()
+    tools.search_index.prepare()
     return None
 
 
