@@ -7,7 +7,7 @@ from sqlalchemy import select, union
 
 from strata_cli.administration import administration
 from strata_cli.progress import progress_bar
-from strata_cli.rendering import EXIT_BROKEN, out, print_json
+from strata_cli.rendering import EXIT_BROKEN, out, print_json, print_outcome
 from strata_core.audit.anchoring import anchors_of
 from strata_core.audit.verifying import Finding, Verification, verify
 from strata_core.organizations.queries import organization_of
@@ -48,10 +48,7 @@ def run_verify(settings: Settings, org: str | None, trusted: Sequence[str], *, a
 
 def run_public_key(settings: Settings, *, as_json: bool) -> None:
     key = open_anchor_signer(settings, open_keyring(settings)).public_key
-    if as_json:
-        print_json({"public_key": key})
-    else:
-        out.print(key, markup=False)
+    print_outcome({"public_key": key}, key, as_json=as_json)
 
 
 def _verified(

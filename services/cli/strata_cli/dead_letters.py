@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from strata_cli.access.acting import acting
-from strata_cli.rendering import out, print_document, print_json, print_table
+from strata_cli.rendering import print_document, print_json, print_outcome, print_table
 from strata_core.dead_letters.commands import discard_letter, replay_letter
 from strata_core.dead_letters.queries import DeadLetter, content, dead_letter, dead_letter_page
 from strata_datamodel.errors import InvalidError
@@ -72,10 +72,7 @@ def run_discard(settings: Settings, org: str, acting_as: str | None, letter_id: 
 
 
 def _tell(letter: DeadLetter, what: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_document(letter))
-    else:
-        out.print(f"{letter.id} {what}", markup=False)
+    print_outcome(_document(letter), f"{letter.id} {what}", as_json=as_json)
 
 
 def _document(letter: DeadLetter) -> dict[str, object]:

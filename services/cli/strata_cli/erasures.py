@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from strata_cli.access.acting import acting
-from strata_cli.rendering import out, print_document, print_json
+from strata_cli.rendering import out, print_document, print_json, print_outcome
 from strata_core.erasures.commands import request_erasure
 from strata_core.erasures.queries import Erasure, erasure_of
 from strata_core.erasures.rules import ErasureKind, Selector, check_selector
@@ -40,10 +40,8 @@ def run_erase(
         return
     with acting(settings, org, acting_as, "erasures") as who:
         asked = request_erasure(who.ctx, who.uow, selector, reason=reason)
-    if as_json:
-        print_json(_document(asked))
-    else:
-        out.print(f"erasure {asked.id} has begun: strata sagas watch {asked.saga_id} --org {org}", markup=False)
+    sentence = f"erasure {asked.id} has begun: strata sagas watch {asked.saga_id} --org {org}"
+    print_outcome(_document(asked), sentence, as_json=as_json)
 
 
 def run_show(settings: Settings, org: str, acting_as: str | None, erasure_id: UUID, *, as_json: bool) -> None:

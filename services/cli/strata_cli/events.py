@@ -4,7 +4,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from strata_cli.operating import as_operator
-from strata_cli.rendering import out, print_json, print_table
+from strata_cli.rendering import print_json, print_outcome, print_table
 from strata_core.instants import shown_instant
 from strata_core.parked_events.commands import retry_event
 from strata_core.parked_events.queries import ParkedEvent, parked_events
@@ -28,10 +28,7 @@ def run_parked(settings: Settings, org: str, *, as_json: bool) -> None:
 def run_retry(settings: Settings, org: str, event_id: UUID, *, as_json: bool) -> None:
     with as_operator(settings, org, "events") as (ctx, uow):
         event = retry_event(ctx, uow, OutboxId(event_id))
-    if as_json:
-        print_json(_document(event))
-    else:
-        out.print(f"{event.id}: {event.kind} is {event.state}, and due now", markup=False)
+    print_outcome(_document(event), f"{event.id}: {event.kind} is {event.state}, and due now", as_json=as_json)
 
 
 def _document(event: ParkedEvent) -> dict[str, object]:

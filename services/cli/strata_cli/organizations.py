@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from strata_cli.administration import administration
-from strata_cli.rendering import out, print_json, print_table
+from strata_cli.rendering import out, print_json, print_outcome, print_table
 from strata_cli.setup import OPERATOR
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.context import Context
@@ -88,10 +88,7 @@ def _change(settings: Settings, org: str, change: Change, *, as_json: bool) -> N
         ctx = Context(organization_id, OPERATOR, PERMISSIONS, f"orgs-{uuid4()}")
         with relational.system_units.organization(organization_id) as uow:
             changed = change(ctx, uow)
-    if as_json:
-        print_json(_document(changed))
-    else:
-        out.print(f"{changed.slug}: {changed.status}, plan {changed.plan}", markup=False)
+    print_outcome(_document(changed), f"{changed.slug}: {changed.status}, plan {changed.plan}", as_json=as_json)
 
 
 def _document(organization: Organization) -> dict[str, object]:

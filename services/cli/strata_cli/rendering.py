@@ -22,6 +22,14 @@ def print_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, separators=(",", ":"), default=str) + "\n")
 
 
+def print_outcome(document: Mapping[str, object], sentence: str, *, as_json: bool) -> None:
+    """What became of a thing: the thing itself for a program, a sentence for a person."""
+    if as_json:
+        print_json(document)
+    else:
+        out.print(sentence, markup=False)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:

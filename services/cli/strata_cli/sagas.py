@@ -11,7 +11,7 @@ from uuid import UUID
 from strata_cli.access.acting import acting
 from strata_cli.administration import administration
 from strata_cli.progress import progress_bar
-from strata_cli.rendering import EXIT_BROKEN, out, print_document, print_json, print_table
+from strata_cli.rendering import EXIT_BROKEN, out, print_document, print_json, print_outcome, print_table
 from strata_core.context import Context
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sagas.commands import cancel_saga, compensate_saga, retry_saga
@@ -73,10 +73,7 @@ def run_watch(
 ) -> int:
     with _looking(settings, org, acting_as, SagaId(saga_id)) as (look, clock_s):
         detail = _followed(look, clock_s, every_s, timeout_s, tells=not as_json)
-    if as_json:
-        print_json(_document(detail))
-    else:
-        out.print(_sentence(detail.summary), markup=False)
+    print_outcome(_document(detail), _sentence(detail.summary), as_json=as_json)
     return 0 if detail.summary.state == SagaState.DONE else EXIT_BROKEN
 
 
@@ -97,10 +94,8 @@ def _ask(
 ) -> None:
     with acting(settings, org, acting_as, "sagas") as who:
         detail = command(who.ctx, who.uow, SagaId(saga_id))
-    if as_json:
-        print_json(_document(detail))
-    else:
-        out.print(f"{detail.summary.id}: asked to {detail.summary.request}, and due now", markup=False)
+    sentence = f"{detail.summary.id}: asked to {detail.summary.request}, and due now"
+    print_outcome(_document(detail), sentence, as_json=as_json)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`strata members`: who belongs to an organization, and as what."""
 
 from strata_cli.access.acting import acting, member_named
-from strata_cli.rendering import out, print_json, print_table
+from strata_cli.rendering import print_json, print_outcome, print_table
 from strata_core.instants import shown_instant
 from strata_core.invitations.commands import invite
 from strata_core.members.commands import change_role, remove_member
@@ -31,12 +31,14 @@ def run_list(settings: Settings, org: str, acting_as: str | None, role: str | No
 def run_invite(settings: Settings, org: str, acting_as: str | None, email: str, role: str, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "members") as who:
         made = invite(who.ctx, who.uow, who.link_key, email=email, role=role)
-    if as_json:
-        print_json(
-            {"id": str(made.id), "email": made.email, "role": made.role, "expires_at": shown_instant(made.expires_at)}
-        )
-    else:
-        out.print(f"{made.email} is asked in as {made.role}, until {made.expires_at:%Y-%m-%d %H:%M} UTC", markup=False)
+    document = {
+        "id": str(made.id),
+        "email": made.email,
+        "role": made.role,
+        "expires_at": shown_instant(made.expires_at),
+    }
+    sentence = f"{made.email} is asked in as {made.role}, until {made.expires_at:%Y-%m-%d %H:%M} UTC"
+    print_outcome(document, sentence, as_json=as_json)
 
 
 def run_remove(settings: Settings, org: str, acting_as: str | None, email: str, *, as_json: bool) -> None:
@@ -54,10 +56,7 @@ def run_role(settings: Settings, org: str, acting_as: str | None, email: str, ro
 
 
 def _tell(member: Member, what: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_document(member))
-    else:
-        out.print(f"{member.email} {what}", markup=False)
+    print_outcome(_document(member), f"{member.email} {what}", as_json=as_json)
 
 
 def _document(member: Member) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """What people call roles, teams and accounts: by name, where the API has ids."""
 
+from collections.abc import Sequence
+from typing import TypeVar
 from uuid import UUID
 
 from strata_cli.access.acting import Acting, member_named
@@ -15,6 +17,7 @@ from strata_datamodel.ids import RoleId, ServiceAccountId, TeamId
 from strata_datamodel.limits import PAGE_SIZE_MAX
 
 _WHERE = " where "
+N = TypeVar("N", RoleView, Team, ServiceAccount)
 
 
 def all_roles(who: Acting) -> list[RoleView]:
@@ -36,10 +39,7 @@ def all_accounts(who: Acting) -> list[ServiceAccount]:
 def role_named(who: Acting, text: str) -> RoleKey:
     if text in set(Role) or _id(text) is not None:
         return role_key(text)
-    for view in all_roles(who):
-        if view.name == text:
-            return view.key
-    raise NotFoundError(f"there is no role {text}", code="role_not_found", hint="`strata roles list` shows them")
+    return _of_name(all_roles(who), text, "role").key
 
 
 def own_role_named(who: Acting, text: str) -> RoleId:
@@ -54,24 +54,14 @@ def team_named(who: Acting, text: str) -> Team:
     team_id = _id(text)
     if team_id is not None:
         return team(who.ctx, who.uow, TeamId(team_id))
-    for each in all_teams(who):
-        if each.name == text:
-            return each
-    raise NotFoundError(f"there is no team {text}", code="team_not_found", hint="`strata teams list` shows them")
+    return _of_name(all_teams(who), text, "team")
 
 
 def account_named(who: Acting, text: str) -> ServiceAccount:
     account_id = _id(text)
     if account_id is not None:
         return service_account(who.ctx, who.uow, ServiceAccountId(account_id))
-    for each in all_accounts(who):
-        if each.name == text:
-            return each
-    raise NotFoundError(
-        f"there is no service account {text}",
-        code="service_account_not_found",
-        hint="`strata service-accounts list` shows them",
-    )
+    return _of_name(all_accounts(who), text, "service account")
 
 
 def subject_named(who: Acting, text: str) -> Subject:
@@ -101,6 +91,14 @@ def labels_of(pairs: list[str]) -> dict[str, str]:
             raise InvalidError(f"{pair.strip()!r} is no label", code="bad_label", hint="labels are as env=prod")
         labels[key] = value
     return labels
+
+
+def _of_name(found: Sequence[N], name: str, word: str) -> N:
+    for each in found:
+        if each.name == name:
+            return each
+    code, command = f"{word.replace(' ', '_')}_not_found", f"{word.replace(' ', '-')}s"
+    raise NotFoundError(f"there is no {word} {name}", code=code, hint=f"`strata {command} list` shows them")
 
 
 def _id(text: str) -> UUID | None:

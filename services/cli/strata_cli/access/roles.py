@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from strata_cli.access.acting import Acting, acting
 from strata_cli.access.naming import all_roles, grant_of, own_role_named, role_named, subject_named
-from strata_cli.rendering import out, print_document, print_json, print_table
+from strata_cli.rendering import out, print_document, print_json, print_outcome, print_table
 from strata_core.access.permissions import Role
 from strata_core.roles.commands import assign_role, create_role, delete_role, replace_role, unassign_role
 from strata_core.roles.queries import Assignment, RoleView, assignment_page, role
@@ -80,10 +80,7 @@ def run_delete(settings: Settings, org: str, acting_as: str | None, name: str, *
 def run_assign(settings: Settings, org: str, acting_as: str | None, name: str, to: str, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "roles") as who:
         made = assign_role(who.ctx, who.uow, subject_named(who, to), role_named(who, name))
-    if as_json:
-        print_json(_assigned(made))
-    else:
-        out.print(f"{to} holds {name} now", markup=False)
+    print_outcome(_assigned(made), f"{to} holds {name} now", as_json=as_json)
 
 
 def run_unassign(settings: Settings, org: str, acting_as: str | None, name: str, of: str, *, as_json: bool) -> None:
@@ -92,10 +89,7 @@ def run_unassign(settings: Settings, org: str, acting_as: str | None, name: str,
         if not held:
             raise NotFoundError(f"{of} was not given {name}", code="assignment_not_found")
         unassign_role(who.ctx, who.uow, held[0].id)
-    if as_json:
-        print_json(_assigned(held[0]))
-    else:
-        out.print(f"{of} holds {name} no more", markup=False)
+    print_outcome(_assigned(held[0]), f"{of} holds {name} no more", as_json=as_json)
 
 
 def _assignments(who: Acting, *, key: RoleKey, subject: Subject | None = None) -> list[Assignment]:
@@ -132,10 +126,7 @@ def _parent(view: RoleView, names: dict[str, str]) -> str:
 
 
 def _tell(view: RoleView, what: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_document(view))
-    else:
-        out.print(f"{view.name} {what}", markup=False)
+    print_outcome(_document(view), f"{view.name} {what}", as_json=as_json)
 
 
 def _document(view: RoleView) -> dict[str, object]:

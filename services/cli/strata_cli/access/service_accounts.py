@@ -3,25 +3,22 @@
 from datetime import timedelta
 
 from strata_cli.access.acting import acting
+from strata_cli.access.holders import print_holders, reworded, tell
 from strata_cli.access.naming import account_named, all_accounts
-from strata_cli.rendering import out, print_json, print_table
+from strata_cli.rendering import out, print_json
 from strata_core.access.commands import create_api_key
 from strata_core.service_accounts.commands import (
     change_service_account,
     create_service_account,
     delete_service_account,
 )
-from strata_core.service_accounts.queries import ServiceAccount
 from strata_stores.settings import Settings
 
 
 def run_list(settings: Settings, org: str, acting_as: str | None, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "service-accounts") as who:
         found = all_accounts(who)
-    if as_json:
-        print_json([_document(each) for each in found])
-    else:
-        print_table(("id", "account", "description"), [(each.id, each.name, each.description) for each in found])
+    print_holders("account", found, as_json=as_json)
 
 
 def run_create(
@@ -29,7 +26,7 @@ def run_create(
 ) -> None:
     with acting(settings, org, acting_as, "service-accounts") as who:
         made = create_service_account(who.ctx, who.uow, name=name, description=description)
-    _tell(made, "is made, and may do nothing until it is given a role", as_json=as_json)
+    tell(made, "is made, and may do nothing until it is given a role", as_json=as_json)
 
 
 def run_update(
@@ -44,22 +41,18 @@ def run_update(
 ) -> None:
     with acting(settings, org, acting_as, "service-accounts") as who:
         before = account_named(who, name)
+        wanted, text = reworded(before, new_name, description)
         changed = change_service_account(
-            who.ctx,
-            who.uow,
-            before.id,
-            name=before.name if new_name is None else new_name,
-            description=before.description if description is None else description,
-            version=before.version,
+            who.ctx, who.uow, before.id, name=wanted, description=text, version=before.version
         )
-    _tell(changed, "is changed", as_json=as_json)
+    tell(changed, "is changed", as_json=as_json)
 
 
 def run_delete(settings: Settings, org: str, acting_as: str | None, name: str, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "service-accounts") as who:
         gone = account_named(who, name)
         delete_service_account(who.ctx, who.uow, gone.id, gone.version)
-    _tell(gone, "is deleted; its keys stop working everywhere within 5 seconds", as_json=as_json)
+    tell(gone, "is deleted; its keys stop working everywhere within 5 seconds", as_json=as_json)
 
 
 def run_key(
@@ -88,14 +81,3 @@ def run_key(
     else:
         out.print("Shown now and never again:", markup=False)
         out.print(f"  {new.text}", markup=False, soft_wrap=True)
-
-
-def _tell(account: ServiceAccount, what: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_document(account))
-    else:
-        out.print(f"{account.name} {what}", markup=False)
-
-
-def _document(each: ServiceAccount) -> dict[str, object]:
-    return {"id": str(each.id), "name": each.name, "description": each.description, "version": each.version}

@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from strata_cli.access.acting import Acting, acting, member_named
+from strata_cli.access.holders import document, print_holders, reworded, tell
 from strata_cli.access.naming import all_teams, team_named
-from strata_cli.rendering import out, print_document, print_json, print_table
+from strata_cli.rendering import print_document, print_json, print_table
 from strata_core.teams.commands import add_team_member, change_team, create_team, delete_team, remove_team_member
 from strata_core.teams.queries import Team, TeamMember, team_member_page
 from strata_datamodel.limits import PAGE_SIZE_MAX
@@ -14,10 +15,7 @@ from strata_stores.settings import Settings
 def run_list(settings: Settings, org: str, acting_as: str | None, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "teams") as who:
         found = all_teams(who)
-    if as_json:
-        print_json([_document(each) for each in found])
-    else:
-        print_table(("id", "team", "description"), [(each.id, each.name, each.description) for each in found])
+    print_holders("team", found, as_json=as_json)
 
 
 def run_show(settings: Settings, org: str, acting_as: str | None, name: str, *, as_json: bool) -> None:
@@ -26,7 +24,7 @@ def run_show(settings: Settings, org: str, acting_as: str | None, name: str, *, 
         members = _members(who, found)
     if as_json:
         listed = [{"user_id": str(each.user_id), "email": each.email, "name": each.name} for each in members]
-        print_json({**_document(found), "members": listed})
+        print_json({**document(found), "members": listed})
         return
     print_document({"team": found.name, "id": found.id, "description": found.description})
     print_table(("member", "name"), [(each.email, each.name) for each in members])
@@ -37,7 +35,7 @@ def run_create(
 ) -> None:
     with acting(settings, org, acting_as, "teams") as who:
         made = create_team(who.ctx, who.uow, name=name, description=description)
-    _tell(made, "is made", as_json=as_json)
+    tell(made, "is made", as_json=as_json)
 
 
 def run_update(
@@ -52,36 +50,30 @@ def run_update(
 ) -> None:
     with acting(settings, org, acting_as, "teams") as who:
         before = team_named(who, name)
-        changed = change_team(
-            who.ctx,
-            who.uow,
-            before.id,
-            name=before.name if new_name is None else new_name,
-            description=before.description if description is None else description,
-            version=before.version,
-        )
-    _tell(changed, "is changed", as_json=as_json)
+        wanted, text = reworded(before, new_name, description)
+        changed = change_team(who.ctx, who.uow, before.id, name=wanted, description=text, version=before.version)
+    tell(changed, "is changed", as_json=as_json)
 
 
 def run_delete(settings: Settings, org: str, acting_as: str | None, name: str, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "teams") as who:
         gone = team_named(who, name)
         delete_team(who.ctx, who.uow, gone.id, gone.version)
-    _tell(gone, "is deleted", as_json=as_json)
+    tell(gone, "is deleted", as_json=as_json)
 
 
 def run_add(settings: Settings, org: str, acting_as: str | None, name: str, email: str, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "teams") as who:
         found = team_named(who, name)
         add_team_member(who.ctx, who.uow, found.id, member_named(who.ctx, who.uow, email).user_id)
-    _tell(found, f"has {email} in it", as_json=as_json)
+    tell(found, f"has {email} in it", as_json=as_json)
 
 
 def run_remove(settings: Settings, org: str, acting_as: str | None, name: str, email: str, *, as_json: bool) -> None:
     with acting(settings, org, acting_as, "teams") as who:
         found = team_named(who, name)
         remove_team_member(who.ctx, who.uow, found.id, member_named(who.ctx, who.uow, email).user_id)
-    _tell(found, f"has {email} in it no more", as_json=as_json)
+    tell(found, f"has {email} in it no more", as_json=as_json)
 
 
 def _members(who: Acting, found: Team) -> list[TeamMember]:
@@ -89,14 +81,3 @@ def _members(who: Acting, found: Team) -> list[TeamMember]:
         lambda after: team_member_page(who.ctx, who.uow, found.id, limit=PAGE_SIZE_MAX, after=after),
         lambda row: UUID(str(row.user_id)),
     )
-
-
-def _tell(team: Team, what: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_document(team))
-    else:
-        out.print(f"{team.name} {what}", markup=False)
-
-
-def _document(team: Team) -> dict[str, object]:
-    return {"id": str(team.id), "name": team.name, "description": team.description, "version": team.version}
