@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from factories.point_batches import SECOND, batch_of, point
 from fixtures.api import PASSWORD, ApiWorld, Tenant, serving
-from integration.people.people_world import token_for
+from integration.people.people_world import invited, token_for
 from strata_api.api_deps import ApiDeps
 from strata_api.app import create_app
 from strata_core.caching.kinds import CONFIGURATION, EMPTY_S
@@ -215,6 +215,22 @@ def test_an_address_that_is_confirmed_on_its_page_is_shown_everywhere_at_once(pa
     assert pair.here.post("/account/email", data={"token": token}).status_code == 200
     for client in (pair.here, pair.elsewhere):
         assert client.get("/api/v1/me").json()["user"]["email"] == "confirmed@acme.test"
+        client.cookies.clear()
+
+
+def test_who_accepted_an_invitation_is_shown_verified_everywhere_and_may_change_their_name(pair: Pair) -> None:
+    email = pair.world.acme.member("read_only", pair.world.hasher)
+    for client in (pair.here, pair.elsewhere):
+        client.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD}).raise_for_status()
+        assert client.get("/api/v1/me").json()["user"]["email_verified_at"] is None
+    invited(pair.world, pair.world.globex, email)
+    joined = pair.here.post("/api/v1/invitations/accept", json={"token": token_for(pair.world, email)})
+    assert joined.status_code == 200, joined.text
+    me = pair.elsewhere.get("/api/v1/me")
+    assert me.json()["user"]["email_verified_at"] is not None
+    changed = pair.elsewhere.patch("/api/v1/me", json={"name": "Eve"}, headers={"if-match": me.headers["etag"]})
+    assert changed.status_code == 200, changed.text
+    for client in (pair.here, pair.elsewhere):
         client.cookies.clear()
 
 

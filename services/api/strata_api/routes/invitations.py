@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from strata_api.authentication import authenticated, origin_of
+from strata_api.cached_answers import ends
 from strata_api.deps import Access, Caller, Deps, anybody, requires
 from strata_api.idempotency import Made, OnlyOnce
 from strata_api.paging import Paged
@@ -14,6 +15,7 @@ from strata_api.personal import count, person_of, refund
 from strata_api.routes.members import MemberOut
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_core.access.queries import sign_in_candidate
+from strata_core.caching.kinds import PROFILES
 from strata_core.invitations.acceptance import join_as_known, join_as_new, sign_in_first
 from strata_core.invitations.commands import invite, revoke_invitation, send_again
 from strata_core.invitations.queries import Invitation, invitation, invitation_page, presented_invitation
@@ -187,7 +189,9 @@ def _as_known(deps: Deps, request: Request, found: Invitation, token_hash: bytes
     identity = person_of(Caller(authenticated(deps, request), origin, deps))
     person = Person(identity.user_id, origin.request_id, origin.remote_addr)
     with deps.units.person(person.user_id) as uow:
-        return join_as_known(person, uow, found, token_hash)
+        member = join_as_known(person, uow, found, token_hash)
+    ends(request, person.user_id, PROFILES)  # their address is verified now
+    return member
 
 
 def _as_new(deps: Deps, request: Request, found: Invitation, token_hash: bytes, body: Acceptance) -> Member:
