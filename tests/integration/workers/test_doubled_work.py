@@ -82,9 +82,9 @@ def answerer_on(box, handled) -> Iterator:
         sender.close()
 
 
-def add(system_units, organization_id, kind: str = "counted") -> OutboxId:
+def add(system_units, organization_id, kind: str = "counted", entity_kind: str = "thing") -> OutboxId:
     with system_units.organization(organization_id) as uow:
-        return append(uow, Event(kind, 1, "thing", uuid4(), {"summary": "x"}))
+        return append(uow, Event(kind, 1, entity_kind, uuid4(), {"summary": "x"}))
 
 
 def test_fault_05_an_event_rung_for_fifty_times_is_handled_once(
@@ -153,7 +153,7 @@ def test_fault_07_a_page_whose_answer_was_cut_comes_again_under_its_id(
         with units.organization(ctx.organization_id) as uow:
             draft = WebhookDraft(name="pager", url=receiver.url.replace(str(_port(receiver.url)), str(proxy.port)))
             create_webhook(ctx, uow, box, draft)
-        event = add(system_units, ctx.organization_id, ALERT_FIRED)
+        event = add(system_units, ctx.organization_id, ALERT_FIRED, "alert")
         proxy.set(CutReply(), times=2)
         answerer = Answerer(system_units, sender, NullCache(), "test", CollectorRegistry())
         answerer.answer(event)
