@@ -32,10 +32,10 @@ from strata_stores.embedded.postgres import EmbeddedPostgres
 from strata_stores.postgres.engine import open_engine
 from strata_stores.postgres.migrating import upgrade
 from strata_stores.postgres.roles import WORKER, allow_local_login
-from strata_stores.postgres.unit_of_work import PostgresSystemUnitsOfWork
+from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from strata_workers.saga_driver import SagaDriver
 
-_SAGAS: Final = 1_500
+_SAGAS: Final = 800
 _ROUNDS: Final = 3
 _BATCH: Final = 4
 _ORGANIZATION: Final = OrganizationId(UUID("00000000-0000-7000-8000-0000000000ff"))
@@ -103,7 +103,7 @@ def saga_rates(given: tuple[str, int]) -> dict[str, float]:
     url, count = given
     clock = SystemClock()
     engine = open_engine(url, role=WORKER, pool_size=1)
-    units = PostgresSystemUnitsOfWork(engine, clock, Breaker("postgres", clock))
+    units = PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))
     driver = SagaDriver(units, catalogue([DEFINITION]), _NOBODY)
     try:
         _start(units, count)
@@ -128,7 +128,7 @@ def bare_rates(given: tuple[str, int]) -> dict[str, float]:
     url, count = given
     clock = SystemClock()
     engine = open_engine(url, role=WORKER, pool_size=1)
-    units = PostgresSystemUnitsOfWork(engine, clock, Breaker("postgres", clock))
+    units = PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))
     try:
         _start(units, count)
     finally:
@@ -192,7 +192,7 @@ def _server() -> Iterator[str]:
             postgres.stop()
 
 
-def _start(units: PostgresSystemUnitsOfWork, count: int) -> None:
+def _start(units: PostgresUnitsOfWork, count: int) -> None:
     ctx = Context(_ORGANIZATION, Actor(ActorKind.SYSTEM, None, "bench"), frozenset(), "bench")
     with units.organization(_ORGANIZATION) as uow:
         for _ in range(count):

@@ -238,14 +238,16 @@ class SagaDriver:
     ) -> SagaRecord | None:
         """Writes the step down, with the saga's end when it was the last. None when it has ended."""
         step = _counted(saga, step)
-        after = replace(saga, claims=0, failures=0, stuck_since=None, seen_at=uow.now()).with_step(step)
+        after = saga.with_step(step, claims=0, failures=0, stuck_since=None, seen_at=uow.now())
         coming = next_move(after, definition)
         ends = coming.state if isinstance(coming, End) else None
         pivots = step.seq == saga.pivot and not saga.is_past_pivot
         values = _written(uow, step)
         request = progress.advance(uow, saga, (step.seq, values), ends=ends, unless_requested=pivots)
         uow.after_commit(lambda: self._tell(saga, step, ends))
-        return None if ends is not None else replace(after, request=request)
+        if ends is not None:
+            return None
+        return after if request is None else replace(after, request=request)
 
     def _tell(self, saga: SagaRecord, step: StepRecord, ends: SagaState | None) -> None:
         if step.state in {StepState.DONE, StepState.UNDONE}:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from strata_core.sagas.definitions import Json, Saga, SagaDefinition, StepKind
 from strata_datamodel.errors import ErrorKind, StrataError
@@ -102,8 +102,8 @@ class SagaRecord:
             return False
         return self.steps[self.pivot].state in {StepState.INTENDED, StepState.UNKNOWN, StepState.DONE}
 
-    def with_step(self, step: StepRecord) -> "SagaRecord":
-        return replace(self, steps=(*self.steps[: step.seq], step, *self.steps[step.seq + 1 :]))
+    def with_step(self, step: StepRecord, **changes: Any) -> "SagaRecord":
+        return replace(self, steps=(*self.steps[: step.seq], step, *self.steps[step.seq + 1 :]), **changes)
 
     def seen_by_steps(self) -> Saga:
         outputs = {step.name: step.output for step in self.steps if step.state is StepState.DONE}
