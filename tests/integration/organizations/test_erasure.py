@@ -130,6 +130,35 @@ def test_a_person_is_forgotten_in_every_store_and_the_evidence_stays(held, ann):
     assert held.holdings(globex) == theirs
 
 
+def test_labels_that_name_a_person_are_forgotten_and_no_others(held, ann):
+    """Those of a series that goes become labels of alerts; of tags in the inventory people are owners."""
+    told = '{"user": "Ann@ACME.test", "team": "blue"}'
+    held.database.run("UPDATE alerts SET summary = '', acknowledged_by = NULL, labels = %s::jsonb", told)
+    held.database.run("UPDATE hosts SET tags = %s::jsonb", told)
+    acme = held.organization("acme")
+    held.database.run(
+        "INSERT INTO alert_rules (organization_id, name, severity, condition) VALUES (%s, 'r', 'info', '{}')", acme
+    )
+    held.database.run(
+        "INSERT INTO alert_states (organization_id, rule_id, fingerprint, labels, state)"
+        " SELECT organization_id, id, 'f' || n, CASE n WHEN 1 THEN %s::jsonb ELSE '{}' END, 'ok'"
+        " FROM alert_rules, generate_series(1, 2) n",
+        told,
+    )
+    _, document = erased(held, ANN)
+    counted = document["before"]["rows"]
+    assert {name: counted[name] for name in ("alerts", "hosts", "alert_states")} == {
+        "alerts": 1, "hosts": 1, "alert_states": 1,
+    }  # fmt: skip
+    assert document["after"]["rows"] == {}
+    assert [row["labels"] for row in held.database.rows("SELECT labels FROM alerts")] == [{"team": "blue"}]
+    assert [row["fingerprint"] for row in held.database.rows("SELECT fingerprint FROM alert_states")] == ["f2"]
+    kept = {
+        row["organization_id"]: row["tags"] for row in held.database.rows("SELECT organization_id, tags FROM hosts")
+    }
+    assert kept == {acme: {"team": "blue"}, held.organization("globex"): json.loads(told)}
+
+
 def test_what_is_kept_of_a_person_under_their_own_id_is_forgotten_too(held, ann):
     cache, somebody_else = held.tools.cache, uuid4()
     for user_id in (ann, somebody_else):

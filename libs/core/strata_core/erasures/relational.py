@@ -6,10 +6,22 @@ stays as it is: it is chained, and kept as evidence.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Table,
+    TableValuedAlias,
+    and_,
+    delete,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from strata_core.erasures.rules import ERASED, ErasureKind, Selector, labels_of, needles, pseudonym
@@ -91,6 +103,8 @@ def _doomed(selector: Selector, tags: Sequence[TagPair]) -> Iterator[Doomed]:
     labels = labels_of(selector)
     if labels:
         yield Doomed(alert_states, _has_one(alert_states, "labels", labels))
+    else:
+        yield Doomed(alert_states, _tells(alert_states.c.labels, selector))
     if selector.kind is ErasureKind.HOST:
         yield Doomed(hosts, hosts.c.name == selector.value)
     if selector.kind is ErasureKind.PERSON:
@@ -106,11 +120,9 @@ def _doomed(selector: Selector, tags: Sequence[TagPair]) -> Iterator[Doomed]:
 def _named(selector: Selector) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     """Rows that stay, but in which the subject is named."""
     yield alerts, _is_in_alert(selector)
-    labels = labels_of(selector)
-    if labels:
-        yield hosts, _has_one(hosts, "tags", labels)
-        yield services, _has_one(services, "tags", labels)
-    else:
+    for table in (hosts, services):
+        yield table, _is_in_tags(table, selector)
+    if selector.kind is ErasureKind.PERSON:
         yield invitations, invitations.c.invited_by.in_(selector.identifiers)
 
 
@@ -118,13 +130,15 @@ def _is_in_alert(selector: Selector) -> ColumnElement[bool]:
     a = alerts.c
     if selector.kind is not ErasureKind.PERSON:
         return _has_one(alerts, "labels", labels_of(selector))
-    texts = [
-        func.strpos(func.lower(column), each.lower()) > 0
-        for column in (a.summary, a.description)
-        for each in selector.identifiers
-    ]
+    texts = [_names_one(column, selector) for column in (a.summary, a.description)]
     by = [a.acknowledged_by.in_(selector.identifiers), a.resolved_by.in_(selector.identifiers)]
-    return or_(*texts, *by)
+    return or_(*texts, *by, _tells(a.labels, selector))
+
+
+def _is_in_tags(table: Table, selector: Selector) -> ColumnElement[bool]:
+    if selector.kind is ErasureKind.PERSON:
+        return _tells(table.c.tags, selector)
+    return _has_one(table, "tags", labels_of(selector))
 
 
 def _rename_in_alerts(uow: UnitOfWork, selector: Selector, name: str) -> None:
@@ -132,11 +146,13 @@ def _rename_in_alerts(uow: UnitOfWork, selector: Selector, name: str) -> None:
     a = alerts.c
     wanted = select(a.id, a.version, a.labels, a.acknowledged_by, a.resolved_by)
     wanted = wanted.where(_here(uow, alerts), _is_in_alert(selector)).limit(_ALERTS_AT_ONCE)
+    is_person, pairs = selector.kind is ErasureKind.PERSON, labels_of(selector)
     while rows := uow.execute(wanted).all():
         for row in rows:
-            labels = {key: name if (key, value) in labels_of(selector) else value for key, value in row.labels.items()}
+            labels = {key: name if (key, value) in pairs else value for key, value in row.labels.items()}
             changes = {
-                "labels": labels,
+                # By the database's own idea of upper and lower case, or what it finds would never end.
+                "labels": _without(a.labels, selector) if is_person else labels,
                 "summary": "",
                 "description": "",
                 "acknowledged_by": name if row.acknowledged_by in selector.identifiers else row.acknowledged_by,
@@ -151,6 +167,14 @@ def _rename_in_alerts(uow: UnitOfWork, selector: Selector, name: str) -> None:
 def _forget_labels(uow: UnitOfWork, selector: Selector) -> None:
     """Of what is in the inventory, which may be known by other names too."""
     for table in (hosts, services):
+        if selector.kind is ErasureKind.PERSON:
+            here = (_here(uow, table), _is_in_tags(table, selector))
+            changes = {
+                "tags": _without(table.c.tags, selector),
+                "version": table.c.version + 1,
+                "updated_at": uow.now(),
+            }
+            uow.execute(update(table).where(*here).values(**changes))
         for key, value in labels_of(selector):
             is_there = table.c.tags[key].astext == value
             changes = {"tags": table.c.tags.op("-")(key), "version": table.c.version + 1, "updated_at": uow.now()}
@@ -171,6 +195,28 @@ def _forget_account(uow: UnitOfWork, user_id: UserId, name: str) -> None:
             .where(users.c.id == user_id)
             .values(**changes, version=users.c.version + 1, updated_at=own.now())
         )
+
+
+def _names_one(text: ColumnElement[str], selector: Selector) -> ColumnElement[bool]:
+    return or_(*(func.strpos(func.lower(text), each.lower()) > 0 for each in selector.identifiers))
+
+
+def _tells(column: ColumnElement[Any], selector: Selector) -> ColumnElement[bool]:
+    """Whether the value of a label tells of a person."""
+    pair = _pairs(column)
+    return select(pair.c.key).select_from(pair).where(_names_one(pair.c.value, selector)).exists()
+
+
+def _without(column: ColumnElement[Any], selector: Selector) -> ColumnElement[Any]:
+    """The labels that do not tell of a person."""
+    pair = _pairs(column)
+    kept = select(func.jsonb_object_agg(pair.c.key, pair.c.value)).select_from(pair)
+    kept = kept.where(~_names_one(pair.c.value, selector))
+    return func.coalesce(kept.scalar_subquery(), literal_column("'{}'::jsonb"))
+
+
+def _pairs(column: ColumnElement[Any]) -> TableValuedAlias:
+    return func.jsonb_each_text(column).table_valued("key", "value", name="pair")
 
 
 def _has_one(table: Table, column: str, pairs: Sequence[TagPair]) -> ColumnElement[bool]:
