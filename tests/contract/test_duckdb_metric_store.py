@@ -6,23 +6,18 @@ from contract.metric_erasure_contract import MetricErasureContract
 from contract.metric_isolation_contract import MetricIsolationContract
 from contract.metric_query_contract import MetricQueryContract
 from contract.metric_write_contract import MetricWriteContract
+from contract.prepared_stores import prepared_stores
 from strata_stores.clock import SystemClock
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 
 
 @pytest.fixture
 def new_store(tmp_path):
-    stores = []
+    def build(number, **options):
+        return DuckDbMetricStore(tmp_path / f"metrics{number}", SystemClock(), **options)
 
-    def build(**options):
-        store = DuckDbMetricStore(tmp_path / f"metrics{len(stores)}", SystemClock(), **options)
-        stores.append(store)
-        store.prepare()
-        return store
-
-    yield build
-    for store in stores:
-        store.close()
+    with prepared_stores(build) as new_store:
+        yield new_store
 
 
 class TestWriting(MetricWriteContract):

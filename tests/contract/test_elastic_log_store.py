@@ -6,23 +6,18 @@ from contract.log_erasure_contract import LogErasureContract
 from contract.log_isolation_contract import LogIsolationContract
 from contract.log_search_contract import LogSearchContract
 from contract.log_write_contract import LogWriteContract
+from contract.prepared_stores import prepared_stores
 from strata_stores.clock import SystemClock
 from strata_stores.elastic.log_store import ElasticLogStore
 
 
 @pytest.fixture
 def new_store(elastic_url, elastic_prefix):
-    stores = []
+    def build(number):
+        return ElasticLogStore(elastic_url, SystemClock(), prefix=f"{elastic_prefix}-{number}")
 
-    def build():
-        store = ElasticLogStore(elastic_url, SystemClock(), prefix=f"{elastic_prefix}-{len(stores)}")
-        stores.append(store)
-        store.prepare()
-        return store
-
-    yield build
-    for store in stores:
-        store.close()
+    with prepared_stores(build) as new_store:
+        yield new_store
 
 
 class TestWriting(LogWriteContract):

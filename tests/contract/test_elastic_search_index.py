@@ -2,6 +2,7 @@
 
 import pytest
 
+from contract.prepared_stores import prepared_stores
 from contract.search_index_contract import SearchIndexContract
 from strata_stores.clock import SystemClock
 from strata_stores.elastic.search_index import ElasticSearchIndex
@@ -9,16 +10,11 @@ from strata_stores.elastic.search_index import ElasticSearchIndex
 
 @pytest.fixture
 def new_index(elastic_url, elastic_prefix):
-    indexes = []
+    def build(number):
+        return ElasticSearchIndex(elastic_url, SystemClock(), prefix=f"{elastic_prefix}-{number}")
 
-    def build():
-        index = ElasticSearchIndex(elastic_url, SystemClock(), prefix=f"{elastic_prefix}-{len(indexes)}")
-        indexes.append(index)
-        return index
-
-    yield build
-    for index in indexes:
-        index.close()
+    with prepared_stores(build) as new_index:
+        yield new_index
 
 
 class TestSearchIndex(SearchIndexContract):

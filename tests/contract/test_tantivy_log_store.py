@@ -6,23 +6,18 @@ from contract.log_erasure_contract import LogErasureContract
 from contract.log_isolation_contract import LogIsolationContract
 from contract.log_search_contract import LogSearchContract
 from contract.log_write_contract import LogWriteContract
+from contract.prepared_stores import prepared_stores
 from strata_stores.clock import SystemClock
 from strata_stores.tantivy.log_store import TantivyLogStore
 
 
 @pytest.fixture
 def new_store(tmp_path):
-    stores = []
+    def build(number):
+        return TantivyLogStore(tmp_path / f"logs{number}", SystemClock())
 
-    def build():
-        store = TantivyLogStore(tmp_path / f"logs{len(stores)}", SystemClock())
-        stores.append(store)
-        store.prepare()
-        return store
-
-    yield build
-    for store in stores:
-        store.close()
+    with prepared_stores(build) as new_store:
+        yield new_store
 
 
 class TestWriting(LogWriteContract):

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from contract.prepared_stores import prepared_stores
 from contract.search_index_contract import SearchIndexContract, found_ids
 from factories.indexed_entities import PLACE, projected
 from strata_datamodel.search import GenerationMissingError
@@ -13,17 +14,11 @@ from strata_stores.tantivy.search_index import TantivySearchIndex
 
 @pytest.fixture
 def new_index(tmp_path):
-    indexes = []
+    def build(number):
+        return TantivySearchIndex(tmp_path / f"search-{number}", SystemClock())
 
-    def build():
-        index = TantivySearchIndex(tmp_path / f"search-{len(indexes)}", SystemClock())
-        indexes.append(index)
-        index.prepare()
-        return index
-
-    yield build
-    for index in indexes:
-        index.close()
+    with prepared_stores(build) as new_index:
+        yield new_index
 
 
 class TestSearchIndex(SearchIndexContract):
