@@ -14,6 +14,7 @@ from bench.report import facts, save, table
 from bench.rows import (
     allocator,
     authenticated_get,
+    cached_panel,
     hot_list,
     ingest_auth,
     ingest_bulk,
@@ -30,6 +31,7 @@ ROWS: Final[dict[str, Row]] = {
         ingest_steps.ROW,
         ingest_auth.ROW,
         authenticated_get.ROW,
+        cached_panel.ROW,
         hot_list.ROW,
         allocator.ROW,
         saga_throughput.ROW,

@@ -73,6 +73,12 @@ class Server:
             below += times.user + times.system + times.children_user + times.children_system
         return Cpu(own.user + own.system, below)
 
+    def main_thread_cpu_s(self) -> float:
+        """Of the thread that answers, of the server's process: the rest is loops, and what answers left to be done."""
+        return sum(
+            float(each.user_time + each.system_time) for each in self._process.threads() if each.id == self._process.pid
+        )
+
     def resident_bytes(self) -> int:
         return int(self._process.memory_info().rss)
 
