@@ -94,7 +94,7 @@ def _tools(settings: Settings, relational: Relational, units: SystemUnitsOfWork)
             metric_store=metric_store,
             log_store=log_store,
             search_index=search_index,
-            search_source=CurrentEntities(units),
+            search_source=CurrentEntities(units.organization),
             cache=NullCache(),
             archive=open_configured_archive(settings, Breaker("archive", clock)),
             notifier=NullNotifier(),

@@ -277,7 +277,7 @@ def _tools(deps: WorkerDeps) -> SagaTools:
         metric_store=deps.metric_store,
         log_store=deps.log_store,
         search_index=deps.search_index,
-        search_source=CurrentEntities(deps.units),
+        search_source=CurrentEntities(deps.units.organization),
         cache=deps.cache,
         archive=deps.archive,
         notifier=deps.notifier,

@@ -63,7 +63,7 @@ class ReindexStory:
     def tools(self, world):
         nobody = None
         return SagaTools(
-            search_index=world.index, search_source=CurrentEntities(world.units), clock=world.clock,
+            search_index=world.index, search_source=CurrentEntities(world.units.organization), clock=world.clock,
             metric_store=nobody, log_store=nobody, cache=nobody, archive=nobody, notifier=nobody, mailer=nobody,
             secret_box=nobody, signer=nobody,
         )  # fmt: skip

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_core.search.comparing import OpenOrganization
 from strata_core.search.entities import current, wanted_buckets, wanted_in
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.search import Buckets, Projected, Wanted
@@ -12,18 +12,18 @@ from strata_datamodel.search import Buckets, Projected, Wanted
 
 @dataclass(frozen=True, slots=True)
 class CurrentEntities:
-    units: UnitsOfWork
+    open_organization: OpenOrganization
 
     def buckets(self, organization_id: OrganizationId, kind: str) -> Buckets:
-        with self.units.organization(organization_id) as uow:
+        with self.open_organization(organization_id) as uow:
             return wanted_buckets(uow, kind)
 
     def versions(
         self, organization_id: OrganizationId, kind: str, bucket: int, *, after: UUID | None, limit: int
     ) -> Sequence[Wanted]:
-        with self.units.organization(organization_id) as uow:
+        with self.open_organization(organization_id) as uow:
             return wanted_in(uow, kind, bucket, after=after, limit=limit)
 
     def entities(self, organization_id: OrganizationId, kind: str, known: Mapping[UUID, int]) -> Sequence[Projected]:
-        with self.units.organization(organization_id) as uow:
+        with self.open_organization(organization_id) as uow:
             return current(uow, kind, known)
