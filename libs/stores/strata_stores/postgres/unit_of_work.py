@@ -135,9 +135,6 @@ class PostgresUnitsOfWork:
         return self._transactions.open(Scope(is_system=True))
 
 
-PostgresSystemUnitsOfWork = PostgresUnitsOfWork
-
-
 def _release(connection: Connection) -> None:
     """Back to the pool, rolled back when not committed. A link that broke has nothing to roll back."""
     with suppress(SQLAlchemyError):
