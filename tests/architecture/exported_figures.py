@@ -1,6 +1,7 @@
 """Every figure that Strata's processes export, with its labels, read from the registries that the processes make."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import SimpleNamespace
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
@@ -40,7 +41,7 @@ def registries(doorbell: Doorbell, spool: FileSpool) -> Iterator[CollectorRegist
     nobody = None  # a worker that is not started asks none of these
     Worker(
         WorkerDeps(
-            units=nobody, metric_store=nobody, log_store=nobody, search_index=nobody,
+            units=SimpleNamespace(organization=nobody), metric_store=nobody, log_store=nobody, search_index=nobody,
             cache=nobody, doorbell=doorbell, notifier=nobody, secret_box=nobody,
             archive=nobody, anchor_signer=nobody,
             clock=clock, ring_queue=nobody, ring_key=b"", registry=worker,
