@@ -10,7 +10,7 @@ from strata_api.deps import Access, requires
 from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Shown
 from strata_core.parked_events.commands import retry_event
-from strata_core.parked_events.queries import parked_events
+from strata_core.parked_events.queries import event_of, parked_events
 from strata_datamodel.ids import OutboxId
 
 router = APIRouter(prefix="/api/v1/orgs/{org}/parked-events", tags=["parked events"])
@@ -36,6 +36,12 @@ def list_parked_events(access: Annotated[Access, requires("dead_letters:read")],
             access.ctx, uow, limit=listing.fetch, after=listing.after(lambda text: OutboxId(UUID(text)))
         )
     return listing.page(rows, ParkedEventOut.model_validate, lambda row: [row.id])
+
+
+@router.get("/{event_id}", operation_id="parked_events_get", summary="One event, parked or set going again")
+def get_event(access: Annotated[Access, requires("dead_letters:read")], event_id: UUID) -> ParkedEventOut:
+    with access.unit() as uow:
+        return ParkedEventOut.model_validate(event_of(access.ctx, uow, OutboxId(event_id)))
 
 
 @router.post("/{event_id}/retry", operation_id="parked_events_retry", summary="Try a parked event again")
