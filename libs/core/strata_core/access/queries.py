@@ -12,6 +12,7 @@ from sqlalchemy.sql import ColumnElement
 from strata_core.access.networks import Network, networks_of
 from strata_core.access.permissions import scope_permissions
 from strata_core.access.tokens import ParsedToken, hash_secret, is_secret, refused_token
+from strata_core.listing.pages import as_asked, newest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError, UnauthenticatedError
 from strata_datamodel.ids import ApiKeyId, OrganizationId, ServiceAccountId, SessionId, UserId
@@ -169,12 +170,9 @@ def api_keys_after(
     uow: UnitOfWork, after: ApiKeyId | None, limit: int, *, service_account_id: ServiceAccountId | None = None
 ) -> Sequence[ApiKey]:
     """Newest first."""
-    statement = select(api_keys).where(api_keys.c.organization_id == uow.organization_id)
-    if service_account_id is not None:
-        statement = statement.where(api_keys.c.service_account_id == service_account_id)
-    if after is not None:
-        statement = statement.where(api_keys.c.id < after)
-    return [_api_key(row) for row in uow.execute(statement.order_by(api_keys.c.id.desc()).limit(limit))]
+    asked = as_asked(api_keys, service_account_id=service_account_id)
+    statement = select(api_keys).where(api_keys.c.organization_id == uow.organization_id, *asked)
+    return [_api_key(row) for row in uow.execute(newest_first(statement, api_keys.c.id, before=after, limit=limit))]
 
 
 def _is_key(uow: UnitOfWork, api_key_id: ApiKeyId) -> ColumnElement[bool]:

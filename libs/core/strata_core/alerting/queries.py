@@ -10,6 +10,7 @@ from strata_core.access.filters import within
 from strata_core.access.rules import require_somewhere
 from strata_core.context import Context
 from strata_core.instants import shown_instant
+from strata_core.listing.pages import oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
 from strata_datamodel.ids import AlertId, RuleId
@@ -50,9 +51,7 @@ def rules(ctx: Context, uow: UnitOfWork, *, limit: int, after: UUID | None = Non
     require_somewhere(ctx, "alert_rules:read")
     wanted = select(alert_rules).where(alert_rules.c.organization_id == ctx.organization_id)
     wanted = wanted.where(within(ctx, "alert_rules:read", alert_rules.c.labels))
-    if after is not None:
-        wanted = wanted.where(alert_rules.c.id > after)
-    rows = uow.execute(wanted.order_by(alert_rules.c.id).limit(limit)).mappings()
+    rows = uow.execute(oldest_first(wanted, alert_rules.c.id, after=after, limit=limit)).mappings()
     return [rule_document(dict(row)) for row in rows]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from strata_core.access.rules import require
 from strata_core.context import Context
+from strata_core.listing.pages import as_asked, newest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
 from strata_datamodel.ids import DeadLetterId
@@ -48,14 +49,9 @@ def dead_letter_page(
 ) -> list[DeadLetter]:
     """Newest first."""
     require(ctx, "dead_letters:read")
-    wanted = select(*_SHOWN).where(dead_letters.c.organization_id == ctx.organization_id)
-    if after is not None:
-        wanted = wanted.where(dead_letters.c.id < after)
-    if state is not None:
-        wanted = wanted.where(dead_letters.c.state == state)
-    if signal is not None:
-        wanted = wanted.where(dead_letters.c.signal == signal)
-    rows = uow.execute(wanted.order_by(dead_letters.c.id.desc()).limit(limit)).mappings()
+    asked = as_asked(dead_letters, state=state, signal=signal)
+    wanted = select(*_SHOWN).where(dead_letters.c.organization_id == ctx.organization_id, *asked)
+    rows = uow.execute(newest_first(wanted, dead_letters.c.id, before=after, limit=limit)).mappings()
     return [letter_from(row) for row in rows]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Row, Select, select
 
 from strata_core.access.rules import require
 from strata_core.context import Context
+from strata_core.listing.pages import newest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.receipts.documents import SignedReceipt
 from strata_datamodel.errors import NotFoundError
@@ -43,9 +44,7 @@ def erasures_before(ctx: Context, uow: UnitOfWork, before: UUID | None, limit: i
     """Newest first."""
     require(ctx, "erasures:read")
     wanted = _with_receipts().where(erasures.c.organization_id == ctx.organization_id)
-    if before is not None:
-        wanted = wanted.where(erasures.c.id < before)
-    return [_erasure_from(row) for row in uow.execute(wanted.order_by(erasures.c.id.desc()).limit(limit))]
+    return [_erasure_from(row) for row in uow.execute(newest_first(wanted, erasures.c.id, before=before, limit=limit))]
 
 
 def _with_receipts() -> Select[*tuple[object, ...]]:

@@ -12,6 +12,7 @@ from sqlalchemy.sql import ColumnElement
 from strata_core.access.rules import require
 from strata_core.context import Context
 from strata_core.invitations.rules import InvitationStatus, status_of
+from strata_core.listing.pages import newest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
 from strata_datamodel.ids import InvitationId, OrganizationId
@@ -54,9 +55,7 @@ def invitation_page(
     wanted = select(invitations).where(invitations.c.organization_id == uow.organization_id)
     if status is not None:
         wanted = wanted.where(_has_status(status, uow.now()))
-    if after is not None:
-        wanted = wanted.where(invitations.c.id < after)
-    rows = uow.execute(wanted.order_by(invitations.c.id.desc()).limit(limit)).mappings()
+    rows = uow.execute(newest_first(wanted, invitations.c.id, before=after, limit=limit)).mappings()
     return [invitation_from(row, uow.now()) for row in rows]
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, select
 from strata_core.access.permissions import Role
 from strata_core.access.rules import require
 from strata_core.context import Context
+from strata_core.listing.pages import as_asked, oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
 from strata_datamodel.ids import MembershipId, UserId
@@ -51,14 +52,10 @@ def member_page(
     """In the order in which they joined."""
     require(ctx, "members:read")
     where = where or MemberFilter()
-    wanted = _members(uow)
-    if where.role is not None:
-        wanted = wanted.where(memberships.c.role == where.role)
-    if where.email is not None:
-        wanted = wanted.where(users.c.email == where.email)
-    if after is not None:
-        wanted = wanted.where(memberships.c.id > after)
-    return [_member(row) for row in uow.execute(wanted.order_by(memberships.c.id).limit(limit)).mappings()]
+    wanted = _members(uow).where(*as_asked(memberships, role=where.role), *as_asked(users, email=where.email))
+    return [
+        _member(row) for row in uow.execute(oldest_first(wanted, memberships.c.id, after=after, limit=limit)).mappings()
+    ]
 
 
 def member_of(uow: UnitOfWork, member_id: MembershipId) -> Member:

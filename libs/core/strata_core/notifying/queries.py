@@ -7,6 +7,7 @@ from sqlalchemy import select
 from strata_core.access.rules import require
 from strata_core.alerting.queries import plain_value
 from strata_core.context import Context
+from strata_core.listing.pages import newest_first
 from strata_core.notifying.webhooks import webhook
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import WebhookId
@@ -27,7 +28,5 @@ def notification_page(
     wanted = select(notifications).where(
         notifications.c.organization_id == ctx.organization_id, notifications.c.webhook_id == webhook_id
     )
-    if before is not None:
-        wanted = wanted.where(notifications.c.id < before)
-    rows = uow.execute(wanted.order_by(notifications.c.id.desc()).limit(limit)).mappings()
+    rows = uow.execute(newest_first(wanted, notifications.c.id, before=before, limit=limit)).mappings()
     return [{name: plain_value(row[name]) for name in _FIELDS} for row in rows]

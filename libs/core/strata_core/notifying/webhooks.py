@@ -15,6 +15,7 @@ from strata_core.alerting.events import ALERT_KINDS
 from strata_core.alerting.queries import plain_value
 from strata_core.audit.commands import record
 from strata_core.context import Context
+from strata_core.listing.pages import oldest_first
 from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
@@ -95,9 +96,10 @@ def webhook(ctx: Context, uow: UnitOfWork, webhook_id: WebhookId) -> Document:
 def webhook_page(ctx: Context, uow: UnitOfWork, *, limit: int, after: UUID | None = None) -> list[Document]:
     require(ctx, "webhooks:read")
     wanted = select(webhooks).where(webhooks.c.organization_id == ctx.organization_id)
-    if after is not None:
-        wanted = wanted.where(webhooks.c.id > after)
-    return [_document(dict(row)) for row in uow.execute(wanted.order_by(webhooks.c.id).limit(limit)).mappings()]
+    return [
+        _document(dict(row))
+        for row in uow.execute(oldest_first(wanted, webhooks.c.id, after=after, limit=limit)).mappings()
+    ]
 
 
 def _row(ctx: Context, uow: UnitOfWork, webhook_id: WebhookId, *, lock: bool = False) -> Mapping[str, object]:

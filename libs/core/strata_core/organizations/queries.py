@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, false, select
 from sqlalchemy.sql import ColumnElement
 
+from strata_core.listing.pages import oldest_first
 from strata_core.organizations.rules import as_id, could_be_slug
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
@@ -67,14 +68,10 @@ def memberships_after(uow: UnitOfWork, user_id: UserId, after: UUID | None, limi
         .join(memberships, memberships.c.organization_id == organizations.c.id)
         .join(users, users.c.id == memberships.c.user_id)
         .where(memberships.c.user_id == user_id)
-        .order_by(organizations.c.id)
-        .limit(limit)
     )
-    if after is not None:
-        statement = statement.where(organizations.c.id > after)
     return [
         Membership(organization=organization_from(row), user_id=user_id, email=row.email, role=row.role)
-        for row in uow.execute(statement)
+        for row in uow.execute(oldest_first(statement, organizations.c.id, after=after, limit=limit))
     ]
 
 

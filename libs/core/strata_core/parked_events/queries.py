@@ -10,6 +10,7 @@ from sqlalchemy import literal_column, select
 
 from strata_core.access.rules import require
 from strata_core.context import Context
+from strata_core.listing.pages import newest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import NotFoundError
 from strata_datamodel.ids import OutboxId
@@ -39,9 +40,9 @@ def parked_events(ctx: Context, uow: UnitOfWork, *, limit: int, after: OutboxId 
     require(ctx, "dead_letters:read")
     parked = outbox.c.state == literal_column("'parked'")  # as the index has it
     wanted = select(*_SHOWN).where(outbox.c.organization_id == ctx.organization_id, parked)
-    if after is not None:
-        wanted = wanted.where(outbox.c.id < after)
-    return [_event_from(row) for row in uow.execute(wanted.order_by(outbox.c.id.desc()).limit(limit)).mappings()]
+    return [
+        _event_from(row) for row in uow.execute(newest_first(wanted, outbox.c.id, before=after, limit=limit)).mappings()
+    ]
 
 
 def event_of(ctx: Context, uow: UnitOfWork, event_id: OutboxId) -> ParkedEvent:

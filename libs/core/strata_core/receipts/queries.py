@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, select
 
+from strata_core.listing.pages import oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.receipts.documents import SignedReceipt
 from strata_datamodel.errors import NotFoundError
@@ -50,9 +51,7 @@ def deletion_receipts(uow: UnitOfWork, slug_or_id: str, limit: int) -> Sequence[
 
 
 def _page(uow: UnitOfWork, after: UUID | None, limit: int, *where: ColumnElement[bool]) -> list[KeptReceipt]:
-    wanted = select(receipts).where(*where).order_by(receipts.c.id).limit(limit)
-    if after is not None:
-        wanted = wanted.where(receipts.c.id > after)
+    wanted = oldest_first(select(receipts).where(*where), receipts.c.id, after=after, limit=limit)
     return [_receipt_from(row) for row in uow.execute(wanted)]
 
 

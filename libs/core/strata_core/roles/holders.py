@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Executable, Row, Table, delete, func, inse
 
 from strata_core.audit.commands import record
 from strata_core.context import Context
+from strata_core.listing.pages import oldest_first
 from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
@@ -60,9 +61,9 @@ class HolderKind(Generic[Id]):
     def page(self, uow: UnitOfWork, *, limit: int, after: UUID | None) -> list[Holder[Id]]:
         """Oldest first."""
         wanted = select(self.table).where(self.table.c.organization_id == uow.organization_id)
-        if after is not None:
-            wanted = wanted.where(self.table.c.id > after)
-        return [self._shown(row) for row in uow.execute(wanted.order_by(self.table.c.id).limit(limit))]
+        return [
+            self._shown(row) for row in uow.execute(oldest_first(wanted, self.table.c.id, after=after, limit=limit))
+        ]
 
     def make(self, ctx: Context, uow: UnitOfWork, name: str, description: str) -> Holder[Id]:
         """For a caller who may."""

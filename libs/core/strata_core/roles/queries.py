@@ -12,6 +12,7 @@ from strata_core.access.grants import Grant
 from strata_core.access.permissions import Role
 from strata_core.access.rules import require
 from strata_core.context import Context
+from strata_core.listing.pages import oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.roles.role_rows import key_columns, key_from, node_from, roles_with_ancestors
 from strata_core.roles.rules import BUILT_IN, RoleKey, grants_of, role_not_found
@@ -70,9 +71,7 @@ def role_page(ctx: Context, uow: UnitOfWork, *, limit: int, after: UUID | None =
     """The organization's own, oldest first."""
     require(ctx, "roles:read")
     wanted = select(roles).where(roles.c.organization_id == uow.organization_id)
-    if after is not None:
-        wanted = wanted.where(roles.c.id > after)
-    return _views(uow, uow.execute(wanted.order_by(roles.c.id).limit(limit)).all())
+    return _views(uow, uow.execute(oldest_first(wanted, roles.c.id, after=after, limit=limit)).all())
 
 
 def assignment_page(
@@ -92,9 +91,7 @@ def assignment_page(
         wanted = wanted.where(table.c[subject.column] == subject.id)
     if key is not None:
         wanted = wanted.where(*(table.c[name] == value for name, value in _role_columns(key).items() if value))
-    if after is not None:
-        wanted = wanted.where(table.c.id > after)
-    return [assignment_from(row) for row in uow.execute(wanted.order_by(table.c.id).limit(limit))]
+    return [assignment_from(row) for row in uow.execute(oldest_first(wanted, table.c.id, after=after, limit=limit))]
 
 
 def assignment_from(row: Row[Any]) -> Assignment:

@@ -10,6 +10,7 @@ from sqlalchemy import and_, func, select
 
 from strata_core.access.rules import require
 from strata_core.context import Context
+from strata_core.listing.pages import as_asked, newest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sagas.rules import SagaState, StepState
 from strata_datamodel.errors import NotFoundError
@@ -108,14 +109,9 @@ def saga_page(
 ) -> list[SagaSummary]:
     """Newest first."""
     require(ctx, "sagas:read")
-    wanted = select(*_SHOWN).where(sagas.c.organization_id == ctx.organization_id)
-    if after is not None:
-        wanted = wanted.where(sagas.c.id < after)
-    if state is not None:
-        wanted = wanted.where(sagas.c.state == state)
-    if kind is not None:
-        wanted = wanted.where(sagas.c.kind == kind)
-    rows = uow.execute(wanted.order_by(sagas.c.id.desc()).limit(limit)).mappings()
+    asked = as_asked(sagas, state=state, kind=kind)
+    wanted = select(*_SHOWN).where(sagas.c.organization_id == ctx.organization_id, *asked)
+    rows = uow.execute(newest_first(wanted, sagas.c.id, before=after, limit=limit)).mappings()
     return [_summary_from(row) for row in rows]
 
 

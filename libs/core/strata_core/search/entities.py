@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from strata_core.listing.pages import oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.search.checksums import bucket_column, bucket_sums, unix_us
 from strata_core.search.projections import PROJECTIONS
@@ -39,7 +40,5 @@ def wanted_in(uow: UnitOfWork, kind: str, bucket: int, *, after: UUID | None, li
     table = PROJECTIONS[kind].table
     rows = select(table.c.id, table.c.version, table.c.updated_at)
     rows = rows.where(table.c.organization_id == uow.organization_id, bucket_column(table) == bucket)
-    if after is not None:
-        rows = rows.where(table.c.id > after)
-    found = uow.execute(rows.order_by(table.c.id).limit(limit))
+    found = uow.execute(oldest_first(rows, table.c.id, after=after, limit=limit))
     return [Wanted(row.id, row.version, unix_us(row.updated_at)) for row in found]

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert, select
 
 from strata_core.audit.rules import redacted
+from strata_core.listing.pages import newest_first
 from strata_core.new_ids import new_id
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sign_in.visits import Visit
@@ -50,9 +51,7 @@ def security_events_before(
 ) -> Sequence[SecurityEvent]:
     """Newest first."""
     statement = select(security_events).where(security_events.c.user_id == user_id)
-    if before is not None:
-        statement = statement.where(security_events.c.id < before)
     return [
         SecurityEvent(row.id, row.at, row.action, row.detail, row.remote_addr, row.user_agent)
-        for row in uow.execute(statement.order_by(security_events.c.id.desc()).limit(limit))
+        for row in uow.execute(newest_first(statement, security_events.c.id, before=before, limit=limit))
     ]

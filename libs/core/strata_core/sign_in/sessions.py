@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 
 from strata_core.access.commands import NewSession
+from strata_core.listing.pages import newest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sign_in.security_events import note
 from strata_core.sign_in.tickets import hash_token, new_token
@@ -31,8 +32,6 @@ class Session:
 def live_sessions(uow: UnitOfWork, user_id: UserId, before: SessionId | None, limit: int) -> Sequence[Session]:
     """Newest first."""
     statement = select(sessions).where(*_live(uow, user_id))
-    if before is not None:
-        statement = statement.where(sessions.c.id < before)
     return [
         Session(
             id=SessionId(row.id),
@@ -43,7 +42,7 @@ def live_sessions(uow: UnitOfWork, user_id: UserId, before: SessionId | None, li
             remote_addr=row.remote_addr,
             has_second_factor=row.has_second_factor,
         )
-        for row in uow.execute(statement.order_by(sessions.c.id.desc()).limit(limit))
+        for row in uow.execute(newest_first(statement, sessions.c.id, before=before, limit=limit))
     ]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import and_, select
 
 from strata_core.access.rules import require
 from strata_core.context import Context
+from strata_core.listing.pages import oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.roles.holders import Holder, HolderKind
 from strata_core.teams.events import TEAM_CHANGED, TEAM_CREATED, TEAM_DELETED, team_event
@@ -54,7 +55,5 @@ def team_member_page(
         .join_from(table, users, users.c.id == table.c.user_id)
         .where(and_(table.c.organization_id == uow.organization_id, table.c.team_id == team_id))
     )
-    if after is not None:
-        wanted = wanted.where(table.c.user_id > after)
-    rows = uow.execute(wanted.order_by(table.c.user_id).limit(limit))
+    rows = uow.execute(oldest_first(wanted, table.c.user_id, after=after, limit=limit))
     return [TeamMember(UserId(row.user_id), row.email, row.name, row.created_at) for row in rows]
