@@ -18,6 +18,7 @@ from strata_cli.provisioning import provision
 from strata_cli.rendering import err, out
 from strata_cli.setup import OPERATOR
 from strata_core.access.commands import create_api_key
+from strata_core.access.key_rows import KeyDraft
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.context import Context
 from strata_core.organizations.queries import organization_of
@@ -96,7 +97,7 @@ def _enter(settings: Settings, running: RunningInstance, slug: str) -> Access:
         ctx = Context(organization_id, OPERATOR, PERMISSIONS, f"demo-{uuid4()}")
         with relational.system_units.organization(organization_id) as uow:
             expires_at = uow.now() + timedelta(days=_KEY_DAYS)
-            key = create_api_key(ctx, uow, name="demo", scopes=["admin"], expires_at=expires_at).text
+            key = create_api_key(ctx, uow, KeyDraft("demo", ["admin"], expires_at=expires_at)).text
     headers = {"authorization": f"Bearer {key}"}
     return Access(
         slug,

@@ -6,6 +6,7 @@ from uuid import UUID
 from strata_cli.operating import as_operator
 from strata_cli.rendering import out, print_json, print_table
 from strata_core.access.commands import create_api_key, revoke_api_key
+from strata_core.access.key_rows import KeyDraft, NewKey
 from strata_core.access.queries import api_keys_after
 from strata_datamodel.ids import ApiKeyId
 from strata_datamodel.limits import API_KEYS_PER_ORGANIZATION
@@ -39,15 +40,12 @@ def run_create(
 ) -> None:
     with as_operator(settings, org, "keys") as (ctx, uow):
         expires_at = uow.now() + timedelta(days=days) if days else None
-        new = create_api_key(
-            ctx,
-            uow,
-            name=name,
-            scopes=scopes,
-            environment=settings.environment,
-            expires_at=expires_at,
-            allowed_networks=networks,
-        )
+        draft = KeyDraft(name, scopes, settings.environment, expires_at, networks)
+        new = create_api_key(ctx, uow, draft)
+    print_new_key(new, as_json=as_json)
+
+
+def print_new_key(new: NewKey, *, as_json: bool) -> None:
     if as_json:
         print_json({"id": str(new.key.id), "token": new.text})
     else:

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from fixtures.api import SETTER_UP, bearer
 from strata_core.access.commands import revoke_api_key
-from strata_core.access.key_rows import add_key
+from strata_core.access.key_rows import KeyDraft, add_key
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.context import Context
 from strata_datamodel.tables.access import api_keys
@@ -20,7 +20,7 @@ NEARLY, ENOUGH = timedelta(seconds=4), timedelta(seconds=1.1)
 def key(api):
     ctx = Context(api.acme.organization_id, SETTER_UP, PERMISSIONS, "fixture")
     with api.acme.system_units.organization(api.acme.organization_id) as uow:
-        return add_key(ctx, uow, name="agent", scopes=["read"])
+        return add_key(ctx, uow, KeyDraft(name="agent", scopes=["read"]))
 
 
 def status(api, key, tenant=None):

@@ -5,6 +5,7 @@ import pytest
 from factories.contexts import context
 from strata_core.access.commands import create_api_key
 from strata_core.access.grants import Grant
+from strata_core.access.key_rows import KeyDraft
 from strata_core.roles.commands import assign_role, create_role, unassign_role
 from strata_core.roles.rules import RoleDraft
 from strata_core.roles.subjects import Subject, SubjectKind
@@ -20,8 +21,8 @@ def test_a_key_sends_only_while_its_account_may(units, two_organizations):
     with units.organization(ctx.organization_id) as uow:
         role = create_role(ctx, uow, RoleDraft("sender", grants=(Grant("ingest:write"),)))
         account = create_service_account(ctx, uow, name="agents")
-        key = create_api_key(ctx, uow, name="k", scopes=["ingest"], service_account_id=account.id)
-        reader = create_api_key(ctx, uow, name="k", scopes=["read"], service_account_id=account.id)
+        key = create_api_key(ctx, uow, KeyDraft(name="k", scopes=["ingest"], service_account_id=account.id))
+        reader = create_api_key(ctx, uow, KeyDraft(name="k", scopes=["read"], service_account_id=account.id))
 
     def is_refused(text: str) -> bool:
         try:

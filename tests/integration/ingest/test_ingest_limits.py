@@ -4,7 +4,7 @@ import pytest
 
 from fixtures.api import SETTER_UP
 from strata_core.access.commands import revoke_api_key
-from strata_core.access.key_rows import add_key
+from strata_core.access.key_rows import KeyDraft, add_key
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.context import Context
 from strata_core.quotas.commands import set_quota
@@ -99,13 +99,17 @@ def test_bytes_are_limited_for_the_organization(make_ingest, embedded_valkey):
 
 def test_a_key_for_a_network_does_not_send_from_elsewhere_whatever_it_claims(ingest):
     with ingest.machine.system_units.organization(ingest.acme.organization_id) as uow:
-        key = add_key(as_operator(ingest), uow, name="rack", scopes=["ingest"], allowed_networks=["192.0.2.0/24"])
+        key = add_key(
+            as_operator(ingest), uow, KeyDraft(name="rack", scopes=["ingest"], allowed_networks=["192.0.2.0/24"])
+        )
     headers = {"authorization": f"Token {key.text}", "x-forwarded-for": "192.0.2.7"}
     answer = ingest.client.post("/api/v2/write", content=LINE, headers=headers)
     assert answer.status_code == 403
     assert "may not be used from this address" in answer.json()["message"]
     with ingest.machine.system_units.organization(ingest.acme.organization_id) as uow:
-        key = add_key(as_operator(ingest), uow, name="here", scopes=["ingest"], allowed_networks=["127.0.0.0/8"])
+        key = add_key(
+            as_operator(ingest), uow, KeyDraft(name="here", scopes=["ingest"], allowed_networks=["127.0.0.0/8"])
+        )
     headers = {"authorization": f"Token {key.text}"}
     assert ingest.client.post("/api/v2/write", content=LINE, headers=headers).status_code == 204
 
@@ -113,7 +117,7 @@ def test_a_key_for_a_network_does_not_send_from_elsewhere_whatever_it_claims(ing
 def test_a_revoked_key_is_refused_within_five_seconds(ingest):
     ctx = as_operator(ingest)
     with ingest.machine.system_units.organization(ingest.acme.organization_id) as uow:
-        key = add_key(ctx, uow, name="leaked", scopes=["ingest"])
+        key = add_key(ctx, uow, KeyDraft(name="leaked", scopes=["ingest"]))
     headers = {"authorization": f"Token {key.text}"}
 
     def status():

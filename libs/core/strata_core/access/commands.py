@@ -3,12 +3,12 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 
-from strata_core.access.key_rows import NewKey, add_key
+from strata_core.access.key_rows import KeyDraft, NewKey, add_key
 from strata_core.access.networks import check_networks
 from strata_core.access.permissions import check_scopes, scope_permissions
 from strata_core.access.queries import ApiKey, api_key_of
@@ -47,23 +47,13 @@ class NewSession:
     expires_at: datetime
 
 
-def create_api_key(
-    ctx: Context,
-    uow: UnitOfWork,
-    *,
-    name: str,
-    scopes: Sequence[str],
-    environment: str = DEFAULT_ENVIRONMENT,
-    expires_at: datetime | None = None,
-    allowed_networks: Sequence[str] = (),
-    service_account_id: ServiceAccountId | None = None,
-) -> NewKey:
+def create_api_key(ctx: Context, uow: UnitOfWork, draft: KeyDraft) -> NewKey:
     """Raises DeniedError (code `grant_exceeds_grantor`) for scopes that the caller does not hold: also where the
     service account does not hold them either, as it may be given more one day, and the caller has its key then."""
     require(ctx, "api_keys:write")
-    wanted = check_scopes(scopes[: SCOPES_PER_KEY + 1])
-    networks = check_networks(allowed_networks)
-    _check_key(name, wanted, expires_at, uow.now())
+    wanted = check_scopes(draft.scopes[: SCOPES_PER_KEY + 1])
+    networks = check_networks(draft.allowed_networks)
+    _check_key(draft.name, wanted, draft.expires_at, uow.now())
     require_grantable(ctx, scope_permissions(wanted))
     live = select(func.count()).where(
         api_keys.c.organization_id == uow.organization_id, api_keys.c.revoked_at.is_(None)
@@ -74,18 +64,9 @@ def create_api_key(
             code="api_keys_limit",
             hint="revoke keys that nobody uses (limit API_KEYS_PER_ORGANIZATION)",
         )
-    if service_account_id is not None:
-        _check_account(uow, service_account_id)
-    return add_key(
-        ctx,
-        uow,
-        name=name.strip(),
-        scopes=wanted,
-        environment=environment,
-        expires_at=expires_at,
-        allowed_networks=networks,
-        service_account_id=service_account_id,
-    )
+    if draft.service_account_id is not None:
+        _check_account(uow, draft.service_account_id)
+    return add_key(ctx, uow, replace(draft, name=draft.name.strip(), scopes=wanted, allowed_networks=networks))
 
 
 def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overlap: timedelta) -> NewKey:
@@ -101,9 +82,7 @@ def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overl
     environment = old.environment or DEFAULT_ENVIRONMENT
     # As long a life as the old one was given: with the old end, a key rotated late would be born nearly dead.
     expires_at = None if old.expires_at is None else uow.now() + (old.expires_at - old.created_at)
-    new = add_key(
-        ctx,
-        uow,
+    like_it = KeyDraft(
         name=old.name,
         scopes=old.scopes,
         environment=environment,
@@ -111,6 +90,7 @@ def rotate_api_key(ctx: Context, uow: UnitOfWork, api_key_id: ApiKeyId, *, overl
         allowed_networks=old.allowed_networks,
         service_account_id=old.service_account_id,
     )
+    new = add_key(ctx, uow, like_it)
     ends_at = min(filter(None, (old.expires_at, uow.now() + overlap)))
     _update_key(uow, api_key_id, expires_at=ends_at)
     record(

@@ -1,7 +1,7 @@
 """Putting a new key into its table: asked for by people, and once when an organization begins."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from sqlalchemy import insert
@@ -17,6 +17,18 @@ from strata_datamodel.tables.access import api_keys
 
 
 @dataclass(frozen=True, slots=True)
+class KeyDraft:
+    """All that is asked for when a key is made."""
+
+    name: str
+    scopes: Sequence[str]
+    environment: str = DEFAULT_ENVIRONMENT
+    expires_at: datetime | None = None
+    allowed_networks: Sequence[str] = ()
+    service_account_id: ServiceAccountId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewKey:
     """`text` is the only copy of the token there will ever be."""
 
@@ -24,27 +36,14 @@ class NewKey:
     text: str = field(repr=False)
 
 
-def add_key(
-    ctx: Context,
-    uow: UnitOfWork,
-    *,
-    name: str,
-    scopes: Sequence[str],
-    environment: str = DEFAULT_ENVIRONMENT,
-    expires_at: datetime | None = None,
-    allowed_networks: Sequence[str] = (),
-    service_account_id: ServiceAccountId | None = None,
-) -> NewKey:
-    """What was asked for has been judged by the caller."""
-    token = issue_token(environment)
+def add_key(ctx: Context, uow: UnitOfWork, draft: KeyDraft) -> NewKey:
+    """The caller has judged what is asked for."""
+    token = issue_token(draft.environment)
     api_key_id = ApiKeyId(new_id(uow))
     shown: dict[str, object] = {
-        "name": name,
-        "scopes": list(scopes),
-        "environment": environment,
-        "expires_at": expires_at,
-        "allowed_networks": list(allowed_networks),
-        "service_account_id": service_account_id,
+        **asdict(draft),
+        "scopes": list(draft.scopes),
+        "allowed_networks": list(draft.allowed_networks),
     }
     hidden: dict[str, object] = {
         "organization_id": uow.organization_id,

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import insert, select, update
 
-from strata_core.access.key_rows import add_key
+from strata_core.access.key_rows import KeyDraft, add_key
 from strata_core.access.password_rows import keep_password_hash
 from strata_core.access.permissions import PERMISSIONS, Role, Scope
 from strata_core.access.rules import folded_email, require
@@ -87,8 +87,8 @@ def provision_organization(
     record(ctx, bound, "organization.created", "organization", str(organization_id), after=after)
     after = {"user_id": str(user_id), "email": email, "role": Role.OWNER.value}
     record(ctx, bound, "member.added", "membership", str(membership_id), after=after)
-    admin_key = add_key(ctx, bound, name="admin", scopes=[Scope.ADMIN.value])
-    ingest_key = add_key(ctx, bound, name="ingest", scopes=[Scope.INGEST.value])
+    admin_key = add_key(ctx, bound, KeyDraft("admin", [Scope.ADMIN.value]))
+    ingest_key = add_key(ctx, bound, KeyDraft("ingest", [Scope.INGEST.value]))
     if status == ACTIVE:
         append(bound, Event(PROVISIONED, 1, "organization", organization_id, {"slug": slug}))
     return Provisioned(

@@ -14,10 +14,9 @@ from strata_api.paging import Paged
 from strata_api.schemas import Instant, Page, Sent, Shown, Text
 from strata_api.versioned import matched, shown
 from strata_core.access.commands import change_api_key, create_api_key, revoke_api_key, rotate_api_key
-from strata_core.access.key_rows import NewKey
+from strata_core.access.key_rows import KeyDraft, NewKey
 from strata_core.access.queries import api_key_of, api_keys_after
 from strata_core.access.tokens import DEFAULT_ENVIRONMENT
-from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import ApiKeyId, ServiceAccountId
 from strata_datamodel.limits import (
     KEY_OVERLAP_HOURS_MAX,
@@ -103,23 +102,8 @@ def list_keys(
 
 @router.post("", operation_id="api_keys_create", summary="Make a key", status_code=201, response_model=ShownOnce)
 def create_key(access: Annotated[Access, requires("api_keys:write")], body: ApiKeyDraft, once: OnlyOnce) -> Response:
-    def work(uow: UnitOfWork) -> Made:
-        return _made(
-            create_api_key(
-                access.ctx,
-                uow,
-                name=body.name,
-                scopes=body.scopes,
-                environment=body.environment,
-                expires_at=body.expires_at,
-                allowed_networks=body.allowed_networks,
-                service_account_id=None
-                if body.service_account_id is None
-                else ServiceAccountId(body.service_account_id),
-            )
-        )
-
-    return once.answer(access, work, has_secret=True)
+    draft = KeyDraft(**body.model_dump())
+    return once.answer(access, lambda uow: _made(create_api_key(access.ctx, uow, draft)), has_secret=True)
 
 
 @router.get("/{api_key_id}", operation_id="api_keys_get", summary="One key")

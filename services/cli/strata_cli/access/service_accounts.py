@@ -5,8 +5,9 @@ from datetime import timedelta
 from strata_cli.access.acting import acting
 from strata_cli.access.holders import print_holders, reworded, tell
 from strata_cli.access.naming import account_named, all_accounts
-from strata_cli.rendering import out, print_json
+from strata_cli.keys import print_new_key
 from strata_core.access.commands import create_api_key
+from strata_core.access.key_rows import KeyDraft
 from strata_core.service_accounts.commands import (
     change_service_account,
     create_service_account,
@@ -67,17 +68,12 @@ def run_key(
     as_json: bool,
 ) -> None:
     with acting(settings, org, acting_as, "service-accounts") as who:
-        new = create_api_key(
-            who.ctx,
-            who.uow,
+        draft = KeyDraft(
             name=name,
             scopes=scopes,
             environment=settings.environment,
             expires_at=who.uow.now() + timedelta(days=days) if days else None,
             service_account_id=account_named(who, account).id,
         )
-    if as_json:
-        print_json({"id": str(new.key.id), "token": new.text})
-    else:
-        out.print("Shown now and never again:", markup=False)
-        out.print(f"  {new.text}", markup=False, soft_wrap=True)
+        new = create_api_key(who.ctx, who.uow, draft)
+    print_new_key(new, as_json=as_json)
