@@ -8,7 +8,7 @@ import pytest
 
 from factories.contexts import context
 from integration.search.search_world import FIRST, SETTLED, SearchWorld
-from scenario.saga_kills import drive_to_end, refused_at
+from scenario.saga_kills import BACK, FORWARD, drive_to_end, points_of, refused_at
 from strata_core.sagas.tools import SagaTools
 from strata_core.search.generations import begin_building, generations_of
 from strata_core.search.projections import ALERT
@@ -114,6 +114,21 @@ class ReindexStory:
         assert world.live() == set(ids)
         assert drive_to_end(world, REINDEX, tools, start(world)) == "done"
         assert active(world) == 3, "a number is not used twice"
+
+    def test_fault_01_killed_at_every_boundary_it_is_made_anew_or_stays_as_it_was(self, world, tools):
+        ids = world.settled(8)
+        for generation, boundary in enumerate(FORWARD, start=2):
+            points = frozenset(points_of(REINDEX, [boundary]))
+            assert drive_to_end(world, REINDEX, tools, start(world), points) == "done", boundary
+            assert active(world) == generation, "one generation each, however often it was begun"
+            assert world.live(place=Place(ALERT, generation)) == set(ids)
+        refused = refused_at(REINDEX, "switch")
+        points = frozenset(points_of(refused, [*FORWARD, *BACK]))
+        assert drive_to_end(world, refused, tools, start(world), points) == "compensated"
+        world.reconciler.sweep()
+        assert list(world.index.generations(ALERT)) == [1, generation], "the neighbour's, and the one that is searched"
+        assert world.live(place=Place(ALERT, generation)) == set(ids)
+        assert not world.reconcile().drift
 
 
 def start(world: SearchWorld) -> SagaId:
