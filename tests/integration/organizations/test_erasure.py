@@ -15,7 +15,7 @@ from scenario.saga_kills import FORWARD, drive_to_end, points_of, steps_of
 from strata_core.caching.kinds import PROFILES
 from strata_core.erasures.commands import request_erasure
 from strata_core.erasures.queries import erasure_of
-from strata_core.erasures.rules import ErasureKind, Selector, subject_digest
+from strata_core.erasures.rules import ErasureKind, Selector, check_selector, subject_digest
 from strata_core.erasures.saga import ERASURE
 from strata_core.members.membership_rows import add_member
 from strata_core.new_ids import new_id
@@ -23,7 +23,6 @@ from strata_core.ports.cache import Entry
 from strata_core.receipts.documents import document_of, is_genuine
 from strata_core.series.commands import register
 from strata_datamodel.errors import ConflictError, InvalidError, NotFoundError
-from strata_datamodel.logs import FieldIs, Text
 from strata_datamodel.metrics import FieldClass, SeriesKey
 from strata_datamodel.tables.alerting import alerts
 from strata_datamodel.tables.audit import user_access_logs
@@ -196,7 +195,7 @@ def test_nothing_remembers_what_was_erased(held, ann):
 
 def test_killed_at_every_boundary_it_is_done_and_nothing_else_is_gone(held):
     acme = held.organization("acme")
-    for number, boundaries in enumerate([*([each] for each in FORWARD), FORWARD]):
+    for number, boundaries in enumerate((FORWARD[0::2], FORWARD[1::2], FORWARD)):
         name = f"doomed-{number}"
         held.tools.metric_store.write(batch_of(acme, point(POINT_BASE + SECOND, 1.0, host=name)))
         held.tools.log_store.write(log_batch(acme, log_event("x", LOG_BASE, host_id=name)))
@@ -211,9 +210,8 @@ def test_killed_at_every_boundary_it_is_done_and_nothing_else_is_gone(held):
     assert (held.tools.log_store.count(acme), held.tools.metric_store.count_points(acme)) == (2, 3)
 
 
-@pytest.mark.parametrize(
-    "selector",
-    [
+def test_what_would_take_too_much_with_it_is_refused():
+    for selector in (
         Selector(ErasureKind.PERSON),
         Selector(ErasureKind.PERSON, identifiers=("an",)),
         Selector(ErasureKind.PERSON, identifiers=("...",)),
@@ -221,13 +219,10 @@ def test_killed_at_every_boundary_it_is_done_and_nothing_else_is_gone(held):
         Selector(ErasureKind.HOST),
         Selector(ErasureKind.LABEL, value="prod"),
         Selector(ErasureKind.LABEL, key="env", value="x" * 2_000),
-    ],
-)
-def test_what_would_take_too_much_with_it_is_refused(held, selector):
-    ctx = held.context("acme")
-    with held.app_units.organization(ctx.organization_id) as uow, pytest.raises(InvalidError) as refused:
-        request_erasure(ctx, uow, selector, reason="")
-    assert refused.value.code == "bad_erasure"
+    ):
+        with pytest.raises(InvalidError) as refused:
+            check_selector(selector)
+        assert refused.value.code == "bad_erasure", selector
 
 
 def test_the_last_owner_and_people_of_others_are_not_erased(held):
@@ -238,8 +233,3 @@ def test_the_last_owner_and_people_of_others_are_not_erased(held):
         assert refused.value.code == "last_owner"
         with pytest.raises(NotFoundError):
             request_erasure(ctx, uow, Selector(ErasureKind.PERSON, user_id=globex.user_id), reason="")
-
-
-def test_what_is_searched_for_is_what_was_meant(held):
-    assert held.tools.log_store.count_matching(held.organization("acme"), FieldIs("host_id", "web1")) == 1
-    assert held.tools.log_store.count_matching(held.organization("acme"), Text("ann@acme.test", phrase=True)) == 1
