@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fixtures.api import PASSWORD, api_world, bearer, serving
-from strata_api.api_deps import ApiDeps
+from openapi import bare_deps
 from strata_api.app import create_app
 from strata_core.access.tokens import issue_token
 from strata_datamodel.health import StoreHealth
@@ -33,24 +33,7 @@ def health():
 @pytest.fixture(scope="module")
 def bare(health):
     """An API without any store: whatever gets past the edge crashes."""
-    nothing: dict[str, object] = dict.fromkeys(
-        (
-            "units",
-            "metric_store",
-            "log_store",
-            "search_index",
-            "cache",
-            "password_hasher",
-            "known_passwords",
-            "passkeys",
-            "identity_providers",
-            "secret_box",
-            "link_key",
-        ),
-        None,
-    )
-    nothing["rate_limiter"] = NullRateLimiter()
-    deps = ApiDeps(**nothing, clock=SystemClock(), health_checks=lambda: health, cursor_key=b"k" * 32)  # type: ignore[arg-type]
+    deps = bare_deps(rate_limiter=NullRateLimiter(), health_checks=lambda: health, cursor_key=b"k" * 32)
     app = create_app(deps, body_limit_bytes=LIMIT, body_timeout_s=0.4)
     with serving(app) as url, httpx.Client(base_url=url) as client:
         yield client
@@ -175,23 +158,8 @@ def test_a_crash_is_a_problem_without_internals(bare):
 def test_a_store_that_is_down_is_told_with_a_time_to_come_back():
     clock = SystemClock()
     engine = open_engine("postgresql://nobody@127.0.0.1:1/nowhere", role=None)
-    nothing: dict[str, object] = dict.fromkeys(
-        (
-            "metric_store",
-            "log_store",
-            "search_index",
-            "cache",
-            "password_hasher",
-            "known_passwords",
-            "passkeys",
-            "identity_providers",
-            "secret_box",
-            "link_key",
-        )
-    )
-    nothing["rate_limiter"] = NullRateLimiter()
     units = PostgresUnitsOfWork(engine, clock, Breaker("postgres", clock))
-    deps = ApiDeps(**nothing, units=units, clock=clock, health_checks=list, cursor_key=b"")  # type: ignore[arg-type]
+    deps = bare_deps(rate_limiter=NullRateLimiter(), units=units, clock=clock)
     with serving(create_app(deps)) as url:
         answer = httpx.get(f"{url}/api/v1/me", headers=bearer(issue_token().text))
         cookie = httpx.get(f"{url}/api/v1/me", headers={"cookie": "strata_session=x"})

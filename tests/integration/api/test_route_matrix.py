@@ -4,39 +4,14 @@ from uuid import uuid4
 
 import pytest
 
-from strata_api.api_deps import ApiDeps
+from openapi import bare_deps
 from strata_api.app import create_app
 from strata_api.deps import Anybody, Requirement
 from strata_api.openapi import guard_of, operations
 from strata_core.access.grants import SCOPABLE
 from strata_core.access.permissions import PERMISSIONS, scope_permissions
-from strata_stores.clock import SystemClock
-from strata_stores.null.rate_limiter import NullRateLimiter
 
-
-def _operations():
-    nothing: dict[str, object] = dict.fromkeys(
-        (
-            "units",
-            "metric_store",
-            "log_store",
-            "search_index",
-            "cache",
-            "password_hasher",
-            "known_passwords",
-            "passkeys",
-            "identity_providers",
-            "secret_box",
-            "link_key",
-        ),
-        None,
-    )
-    nothing["rate_limiter"] = NullRateLimiter()
-    app = create_app(ApiDeps(**nothing, clock=SystemClock(), health_checks=list, cursor_key=b""))  # type: ignore[arg-type]
-    return list(operations(app))
-
-
-OPERATIONS = _operations()
+OPERATIONS = list(operations(create_app(bare_deps())))
 GUARDED = [each for each in OPERATIONS if not isinstance(guard_of(each[0]), Anybody)]
 IN_ORGANIZATION = [each for each in OPERATIONS if isinstance(guard_of(each[0]), Requirement)]
 PUBLIC = {
