@@ -1,7 +1,8 @@
 """From a row in the outbox to its effect: the relay rings, the answerer claims, handles and finishes."""
 
+import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -9,14 +10,23 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter
 
 from strata_core.caching.kinds import ENDED_BY
-from strata_core.outbox.catalogue import is_from_a_newer_release
-from strata_core.outbox.commands import claim, finish, park, postpone, take_due_for_ringing
+from strata_core.outbox.catalogue import EVENTS, is_from_a_newer_release
+from strata_core.outbox.commands import (
+    claim,
+    finish,
+    finish_all,
+    park,
+    postpone,
+    postpone_all,
+    release,
+    take_due_for_ringing,
+)
 from strata_core.outbox.events import ClaimedEvent
 from strata_core.ports.cache import Cache
 from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.search.events import PROJECTION_DUE
-from strata_datamodel.errors import ConflictError, UnavailableError
+from strata_datamodel.errors import ConflictError, StrataError, UnavailableError
 from strata_datamodel.ids import OrganizationId, OutboxId
 from strata_workers.handlers import HANDLERS, Handler, context_of
 from strata_workers.sender import Sender
@@ -35,6 +45,10 @@ NO_BELLS: Final[Mapping[str, Callable[[], None]]] = {}
 """By the kind of event, whom to tell once it is finished. Whoever is told finds by themselves what there is to do."""
 APART: Final = (PROJECTION_DUE,)
 """The projector's: it takes many at once, and an index that is down must not hold up a page."""
+
+
+CACHE_DELAY: Final = timedelta(seconds=5)
+"""Between two tries to tell a cache that cannot be reached."""
 
 
 class Answerer:
@@ -59,6 +73,8 @@ class Answerer:
         self._handlers = handlers
         self._handler_limit_s = handler_limit_s
         self._bells = bells
+        self.quiet = tuple(kind for kind in EVENTS if kind not in (*handlers, *bells, *APART))
+        """Kinds that set nothing in motion: all they do is end what is cached."""
         self._events = Counter("strata_outbox_events", "Events taken up, by outcome.", ["outcome"], registry=registry)
 
     def answer(self, outbox_id: OutboxId) -> bool:
@@ -73,6 +89,32 @@ class Answerer:
             else:
                 self._handle(item)
         return bool(claimed)
+
+    def finish_quiet(self) -> int:
+        """Events of quiet kinds, many at once: telemetry of a thousand new hosts brings a thousand of them."""
+        with self._units.system() as uow:
+            claimed = claim(uow, self._worker, limit=EVENTS_PER_PASS, kinds=self.quiet)
+        if not claimed:
+            return 0
+        newer = [item for item in claimed if is_from_a_newer_release(item.event)]
+        for item in newer:
+            self._park(item, f"its version {item.event.schema_version} is not known to this release")
+        known = [item for item in claimed if item not in newer]
+        places = {place for item in known for place in _places(item)}
+        untold = {place for place in places if not self._cache.invalidate(*place)}
+        self._settle([item for item in known if untold.isdisjoint(_places(item))], is_done=True)
+        self._settle([item for item in known if not untold.isdisjoint(_places(item))], is_done=False)
+        return len(claimed)
+
+    def _settle(self, items: Sequence[ClaimedEvent], *, is_done: bool) -> None:
+        if not items:
+            return
+        with self._units.system() as uow:
+            if is_done:
+                count = finish_all(uow, items)
+            else:
+                count = postpone_all(uow, items, delay=CACHE_DELAY, reason="the cache that has to hear of it is away")
+        self._events.labels("done" if is_done else "postponed").inc(count)
 
     def _park(self, item: ClaimedEvent, reason: str) -> None:
         """Whatever takes workers down with it must not take down every one that comes after, and what this release
@@ -93,6 +135,7 @@ class Answerer:
                 if not finish(uow, item):
                     raise ConflictError("the lease was lost", code="lease_lost")
         except UnavailableError:
+            self._release(item)
             raise
         except Exception as error:
             # One event's failure must not hold up the others: it is put off with its reason, and parked in the end.
@@ -105,13 +148,16 @@ class Answerer:
         if (ring := self._bells.get(item.event.kind)) is not None:
             ring()
 
+    def _release(self, item: ClaimedEvent) -> None:
+        """An outage is no fault of the event: it must not look as if a worker had died of it."""
+        with contextlib.suppress(StrataError), self._units.organization(item.organization_id) as uow:
+            release(uow, item)
+
     def _end_what_is_cached(self, item: ClaimedEvent) -> None:
         """The change is committed, since its event is seen. Before the event is finished: whoever dies in between
         leaves it to be told again."""
-        event = item.event
-        owner_id = OrganizationId(event.entity_id) if event.entity_kind == "user" else item.organization_id
-        for kind in ENDED_BY.get(event.entity_kind, ()):
-            self._cache.invalidate(owner_id, kind.name)
+        for place in _places(item):
+            self._cache.invalidate(*place)
 
     def _put_off(self, item: ClaimedEvent, reason: str) -> None:
         is_last = item.attempts >= ATTEMPTS_BEFORE_PARKING
@@ -142,8 +188,9 @@ class Relay:
         self._rung: OrderedDict[OutboxId, None] = OrderedDict()
 
     def step(self) -> int:
+        quiet = self._answerer.finish_quiet()
         with self._units.system() as uow:
-            due = take_due_for_ringing(uow, EVENTS_PER_PASS, APART)
+            due = take_due_for_ringing(uow, EVENTS_PER_PASS, APART, self._answerer.quiet)
         for outbox_id in due:
             if self._is_stopping():
                 break  # they are due again in ten seconds, for whoever runs then
@@ -154,4 +201,11 @@ class Relay:
                 self._rung[outbox_id] = None
         while len(self._rung) > REMEMBERED_RINGS:
             self._rung.popitem(last=False)
-        return len(due)
+        return len(due) + quiet
+
+
+def _places(item: ClaimedEvent) -> list[tuple[OrganizationId, str]]:
+    """What is cached of the entity."""
+    event = item.event
+    owner_id = OrganizationId(event.entity_id) if event.entity_kind == "user" else item.organization_id
+    return [(owner_id, kind.name) for kind in ENDED_BY.get(event.entity_kind, ())]

@@ -61,13 +61,16 @@ def append(uow: UnitOfWork, event: Event, *, delay: timedelta = timedelta(0)) ->
     return outbox_id
 
 
-def take_due_for_ringing(uow: UnitOfWork, limit: int, apart: Sequence[str] = ()) -> list[OutboxId]:
+def take_due_for_ringing(
+    uow: UnitOfWork, limit: int, apart: Sequence[str] = (), quiet: Sequence[str] = ()
+) -> list[OutboxId]:
     """Due events that nobody holds, marked as rung: the relay's part. Commit, then ring. Organizations take turns, the
     first of each before the second of any; of none are more than RUNG_AT_ONCE rung and unfinished, so that whoever
-    comes new to the bell waits for that many of each other at most. Kinds that stand `apart` are looked for by others.
+    comes new to the bell waits for that many of each other at most. Kinds that stand `apart`, and those that are
+    `quiet`, are looked for by others.
     """
     now = uow.now()
-    line = _line(now, apart).cte("line").prefix_with("MATERIALIZED", dialect="postgresql")
+    line = _line(now, apart, quiet).cte("line").prefix_with("MATERIALIZED", dialect="postgresql")
     free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
     due = (
         select(outbox.c.organization_id, outbox.c.id, line.c.turn)
@@ -89,7 +92,7 @@ def take_due_for_ringing(uow: UnitOfWork, limit: int, apart: Sequence[str] = ())
     return [OutboxId(row.id) for row in sorted(rows, key=lambda row: (row.turn, row.due_at, row.id))]
 
 
-def _line(now: datetime, apart: Sequence[str]) -> Select[tuple[UUID, UUID, int]]:
+def _line(now: datetime, apart: Sequence[str], quiet: Sequence[str]) -> Select[tuple[UUID, UUID, int]]:
     """The head of each organization's line. One look into an index for each of them, however long its line is; those
     who wait behind the head are not read."""
     pending = outbox.c.state == literal_column("'pending'")
@@ -107,7 +110,7 @@ def _line(now: datetime, apart: Sequence[str]) -> Select[tuple[UUID, UUID, int]]
     head = (
         select(outbox.c.id, func.row_number().over(order_by=(outbox.c.due_at, outbox.c.id)).label("turn"))
         .where(pending, outbox.c.organization_id == waiting.c.organization_id, outbox.c.due_at <= now)
-        .where(outbox.c.kind.not_in(apart), ~_has_one_before(apart))
+        .where(outbox.c.kind.not_in((*apart, *quiet)), ~_has_one_before(apart))
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(RUNG_AT_ONCE)
         .lateral("head")
@@ -184,6 +187,20 @@ def finish(uow: UnitOfWork, claimed: ClaimedEvent) -> bool:
     return _settle(uow, claimed, state="done", done_at=uow.now(), last_error=None)
 
 
+def finish_all(uow: UnitOfWork, claimed: Sequence[ClaimedEvent]) -> int:
+    """As `finish`, for events that nothing was done for in this transaction; how many were still ours."""
+    return _settle_all(uow, claimed, state="done", done_at=uow.now(), last_error=None)
+
+
+def postpone_all(uow: UnitOfWork, claimed: Sequence[ClaimedEvent], *, delay: timedelta, reason: str) -> int:
+    return _settle_all(uow, claimed, due_at=uow.now() + delay, last_error=reason[:OUTBOX_ERROR_LENGTH])
+
+
+def release(uow: UnitOfWork, claimed: ClaimedEvent) -> bool:
+    """Free for whoever looks next, with nothing held against it. False when the lease was lost."""
+    return _settle(uow, claimed)
+
+
 def postpone(uow: UnitOfWork, claimed: ClaimedEvent, *, delay: timedelta, reason: str) -> bool:
     """Try again after `delay`. False when the lease was lost."""
     return _settle(uow, claimed, due_at=uow.now() + delay, last_error=reason[:OUTBOX_ERROR_LENGTH])
@@ -239,6 +256,14 @@ def _has_one_before(apart: Sequence[str]) -> ColumnElement[bool]:
 def _settle(uow: UnitOfWork, claimed: ClaimedEvent, **values: object) -> bool:
     result = uow.execute(update(outbox).where(_held(claimed)).values(claimed_by=None, lease_until=None, **values))
     return result.rowcount == 1
+
+
+def _settle_all(uow: UnitOfWork, claimed: Sequence[ClaimedEvent], **values: object) -> int:
+    mine = tuple_(outbox.c.organization_id, outbox.c.id, outbox.c.epoch).in_(
+        [(event.organization_id, event.outbox_id, event.epoch) for event in claimed]
+    )
+    free = {"claimed_by": None, "lease_until": None}
+    return uow.execute(update(outbox).where(mine, outbox.c.state == "pending").values(**free, **values)).rowcount
 
 
 def _held(claimed: ClaimedEvent) -> ColumnElement[bool]:

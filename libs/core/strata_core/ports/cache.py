@@ -47,9 +47,9 @@ class Cache(Protocol):
         can so never overtake a write that invalidates after its commit."""
         ...
 
-    def invalidate(self, organization_id: OrganizationId, kind: str) -> None:
-        """No later `get` finds an entry put before this. One that meets a server that is down is made up for before
-        anything else is asked of it."""
+    def invalidate(self, organization_id: OrganizationId, kind: str) -> bool:
+        """No later `get` finds an entry put before this. One that meets a server that is down is made up for by this
+        process before anything else is asked of it, and False until then: others may still find what they have put."""
         ...
 
     def lock(self, organization_id: OrganizationId, kind: str, key: str, token: bytes, hold_ms: int) -> bool:

@@ -16,8 +16,8 @@ class NullCache:
     ) -> bool:
         return False
 
-    def invalidate(self, organization_id: OrganizationId, kind: str) -> None:
-        """There is nothing to end."""
+    def invalidate(self, organization_id: OrganizationId, kind: str) -> bool:
+        return True
 
     def lock(self, organization_id: OrganizationId, kind: str, key: str, token: bytes, hold_ms: int) -> bool:
         return True

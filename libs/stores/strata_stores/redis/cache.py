@@ -100,8 +100,8 @@ class RedisCache:
             return False
         return kept == 1
 
-    def invalidate(self, organization_id: OrganizationId, kind: str) -> None:
-        self.generations.invalidate(organization_id, kind)
+    def invalidate(self, organization_id: OrganizationId, kind: str) -> bool:
+        return self.generations.invalidate(organization_id, kind)
 
     def lock(self, organization_id: OrganizationId, kind: str, key: str, token: bytes, hold_ms: int) -> bool:
         try:

@@ -93,12 +93,13 @@ class Generations:
         stored = self.call(lambda client: client.set(name, fresh, nx=True, get=True, ex=GENERATION_TTL_S))
         return cast("bytes | None", stored) or fresh
 
-    def invalidate(self, organization_id: OrganizationId, kind: str) -> None:
+    def invalidate(self, organization_id: OrganizationId, kind: str) -> bool:
         with self._lock:
             self._unsent[organization_id, kind] = object()
             while len(self._unsent) > _UNSENT:
                 self._unsent.popitem(last=False)
         self.send()
+        return (organization_id, kind) not in self._unsent
 
     def send(self) -> None:
         with contextlib.suppress(StoreUnavailableError):  # every later call tries again before anything else
