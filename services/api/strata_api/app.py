@@ -5,15 +5,18 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from strata_api.api_deps import ApiDeps
 from strata_api.errors import install_error_handlers
 from strata_api.identity_cache import IdentityCache
+from strata_api.in_flight import InFlight
 from strata_api.middleware.address_limits import AddressLimits
 from strata_api.middleware.bodies import BodyLimits
 from strata_api.middleware.kept_panels import KeptPanels
+from strata_api.middleware.leave_places import LeavePlaces
 from strata_api.middleware.request_context import RequestContext
 from strata_api.middleware.security_headers import SecurityHeaders
 from strata_api.middleware.time_limit import TimeLimit
@@ -21,7 +24,7 @@ from strata_api.openapi import install_openapi
 from strata_api.routes import ROUTERS
 from strata_core.access.hints import AccessHints
 from strata_core.observing.shared_reading import SharedReading
-from strata_datamodel.limits import API_BODY_BYTES, BODY_TIMEOUT_S, REQUEST_TIMEOUT_S
+from strata_datamodel.limits import API_BODY_BYTES, API_THREADS, BODY_TIMEOUT_S, REQUEST_TIMEOUT_S
 
 _DESCRIPTION: Final = (
     "Metrics, logs, alerts and on-call for many organizations. Errors are RFC 9457 problems with a stable `code`; "
@@ -38,6 +41,7 @@ def create_app(
 ) -> FastAPI:
     @asynccontextmanager
     async def until_drained(_: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = API_THREADS
         hints.start(identities.hear)
         yield
         await run_in_threadpool(hints.stop)
@@ -58,12 +62,14 @@ def create_app(
     hints = AccessHints(deps.live_bus)
     identities = IdentityCache(deps.clock, tell=hints.tell)
     app.state.identities = identities
+    app.state.in_flight = InFlight(deps.figures)
     app.state.health = SharedReading(partial(run_in_threadpool, deps.health_checks), deps.clock)
     for router in ROUTERS:
         app.include_router(router)
     install_error_handlers(app)
     install_openapi(app)
     # The one added last is outermost.
+    app.add_middleware(LeavePlaces)
     app.add_middleware(BodyLimits, limit_bytes=body_limit_bytes, timeout_s=body_timeout_s)
     app.add_middleware(TimeLimit, timeout_s=body_timeout_s + request_timeout_s)
     app.add_middleware(AddressLimits, limiter=deps.rate_limiter, rate=deps.address_requests_per_second)

@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Request, Response
 from strata_api.api_deps import ApiDeps, deps_of, injected
 from strata_api.authentication import Origin, Principal, origin_of
 from strata_api.paging import CursorPlace, Listing, PageQuery, Paging
-from strata_api.recognition import expect_new_sessions, recognised, recognised_person, refuse_confined
+from strata_api.recognition import admit_anybody, recognised, recognised_person, refuse_confined
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.access.rules import require, require_somewhere
 from strata_core.context import Context
@@ -59,17 +59,19 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """Of a route under `/orgs/{org}`: the caller's organization, and this permission in it. `in_scope` lets those in
-    who hold it for certain labels only: what the route calls then looks at each entity's. By default they stay out."""
+    who hold it for certain labels only: what the route calls then looks at each entity's. By default they stay out.
+    `is_slow`: it asks a store that may take seconds, and an organization has fewer places for that."""
 
     permission: str
     in_scope: bool = False
+    is_slow: bool = False
 
     async def __call__(
         self,
         request: Request,
         org: Annotated[str, Path(description="Slug or id of the organization.")],
     ) -> Access:
-        known = await recognised(request, org, self.permission)
+        known = await recognised(request, org, self.permission, is_slow=self.is_slow)
         # Bound here and not in a thread: what a thread binds stays in its copy of the context.
         structlog.contextvars.bind_contextvars(organization_id=str(known.ctx.organization_id))
         if self.in_scope:
@@ -99,13 +101,13 @@ class Anybody:
     """Of a route that needs no credential. Declared all the same: forgetting is not allowing."""
 
     async def __call__(self, request: Request) -> None:
-        expect_new_sessions(request)
+        await admit_anybody(request)
 
 
-def requires(permission: str, *, in_scope: bool = False) -> Any:
+def requires(permission: str, *, in_scope: bool = False, is_slow: bool = False) -> Any:
     if permission not in PERMISSIONS:
         raise ValueError(f"{permission} is not a permission")
-    return Depends(Requirement(permission, in_scope))
+    return Depends(Requirement(permission, in_scope, is_slow))
 
 
 def signed_in(*, confined: bool = False) -> Any:

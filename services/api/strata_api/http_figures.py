@@ -16,6 +16,15 @@ class HttpFigures:
         self._durations = Histogram(
             "strata_http_request_duration_seconds", "Time to the last byte", ["service", "route"], registry=registry
         )
+        self._refused_at_once = Counter(
+            "strata_http_refused_at_once",
+            "Requests refused, as too many were in work",
+            ["service", "lane"],
+            registry=registry,
+        )
+
+    def refused_at_once(self, lane: str) -> None:
+        self._refused_at_once.labels("api", lane).inc()
 
     def recorder(self, method: str, route: str, status: int) -> Callable[[float], None]:
         """`record` of what is always the same but its duration: looking labels up costs more than counting."""

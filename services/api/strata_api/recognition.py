@@ -9,7 +9,9 @@ from strata_api.api_deps import ApiDeps, deps_of
 from strata_api.authentication import Origin, Principal, authenticated, entered, origin_of, session_confined
 from strata_api.cached_answers import ends
 from strata_api.identity_cache import Entered, IdentityCache, fingerprint
+from strata_api.in_flight import InFlight
 from strata_api.origins import check_origin, is_safe
+from strata_api.probe_paths import PROBES
 from strata_api.rate_limits import admit
 from strata_core.access.networks import require_inside
 from strata_core.access.queries import KeyIdentity
@@ -38,17 +40,20 @@ _HARMLESS: Final = frozenset(
 )
 
 
-async def recognised(request: Request, organization: str, permission: str) -> Entered:
-    """Whoever asks, in the organization. Raises UnauthenticatedError, DeniedError, NotFoundError, LimitError."""
+async def recognised(request: Request, organization: str, permission: str, *, is_slow: bool) -> Entered:
+    """Whoever asks, in the organization, with a place among the requests in work. Raises UnauthenticatedError,
+    DeniedError, NotFoundError, LimitError, UnavailableError."""
     deps, identities = deps_of(request), identities_of(request)
     print_ = fingerprint(request)
     known = None if print_ is None else identities.find(print_, organization)
     if known is None:
-        known = await run_in_threadpool(_asked, deps, identities, request, print_, organization)
+        async with in_flight_of(request).recognition():
+            known = await run_in_threadpool(_asked, deps, identities, request, print_, organization)
     elif not isinstance(known.principal, KeyIdentity):
         check_origin(request.method, request.headers, deps.public_url)
     origin = origin_of(request)
     check_network(known.principal, origin.remote_addr)
+    await in_flight_of(request).enter_organization(request.scope, known.organization.id, is_slow=is_slow)
     await admit(deps.rate_limiter, request.scope, known.buckets)
     if not is_safe(request.method) and permission.partition(":")[0] not in _HARMLESS:
         organization_id = known.organization.id
@@ -67,8 +72,12 @@ def _of_request(ctx: Context, origin: Origin) -> Context:
 async def recognised_person(request: Request) -> Principal:
     """Outside organizations nothing is remembered: there people change what they sign in with."""
     identities = identities_of(request)
-    principal = await run_in_threadpool(authenticated, deps_of(request), request)
+    in_flight = in_flight_of(request)
+    async with in_flight.recognition():
+        principal = await run_in_threadpool(authenticated, deps_of(request), request)
     check_network(principal, origin_of(request).remote_addr)
+    owner = principal.organization_id if isinstance(principal, KeyIdentity) else principal.user_id
+    await in_flight.enter_person(request.scope, owner)
     if not is_safe(request.method) and not isinstance(principal, KeyIdentity):
         user_id = principal.user_id
         request.scope["state"][_FORGET] = lambda: identities.forget_person(user_id)
@@ -76,8 +85,11 @@ async def recognised_person(request: Request) -> Principal:
     return principal
 
 
-def expect_new_sessions(request: Request) -> None:
-    """Of a request without a credential: signing in replaces a session, a new password ends all of a person's."""
+async def admit_anybody(request: Request) -> None:
+    """A request without a credential: signing in replaces a session, a new password ends all of a person's. Raises
+    UnavailableError."""
+    if request.scope["path"] not in PROBES:
+        await in_flight_of(request).enter_sign_in(request.scope)
     if not is_safe(request.method):
         request.scope["state"][_FORGET] = identities_of(request).forget_sessions
 
@@ -98,6 +110,11 @@ def check_network(principal: Principal, address: str | None) -> None:
 def identities_of(request: Request) -> IdentityCache:
     identities: IdentityCache = request.app.state.identities
     return identities
+
+
+def in_flight_of(request: Request) -> InFlight:
+    in_flight: InFlight = request.app.state.in_flight
+    return in_flight
 
 
 def _asked(

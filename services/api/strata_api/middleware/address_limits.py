@@ -1,14 +1,11 @@
 """How much one address may ask for, whoever it says it is."""
 
-from typing import Final
-
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from strata_api.probe_paths import PROBES
 from strata_api.rate_limits import admit
 from strata_core.ports.rate_limiter import RateLimiter
 from strata_core.quotas.addresses import address_buckets
-
-_FREE: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # orchestrators ask these, and must get their answer
 
 
 class AddressLimits:
@@ -22,6 +19,6 @@ class AddressLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = scope.get("client")
-        if self._rate and client and scope["type"] == "http" and scope["path"] not in _FREE:
+        if self._rate and client and scope["type"] == "http" and scope["path"] not in PROBES:
             await admit(self._limiter, scope, (self._bucket_of(client[0]),))
         await self._app(scope, receive, send)

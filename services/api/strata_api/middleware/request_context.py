@@ -1,7 +1,6 @@
 """Gives each request an id, a log line and a figure, and turns a crash into an answer without internals."""
 
 from http import HTTPStatus
-from typing import Final
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -10,12 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strata_api.cached_answers import end_what_changed
 from strata_api.errors import internal_problem, problem_of
 from strata_api.http_figures import HttpFigures
+from strata_api.probe_paths import PROBES
 from strata_api.rate_limits import headers_of
 from strata_core.observing.request_ids import request_id
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import StrataError
-
-_QUIET: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 
 log = structlog.get_logger("strata_api.access")
 
@@ -69,7 +67,7 @@ class RequestContext:
     def _record(self, scope: Scope, status: int, duration_s: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         self._figures.record(scope["method"], route, status, duration_s)
-        if scope["path"] not in _QUIET:
+        if scope["path"] not in PROBES:
             log.info(
                 "request_answered",
                 method=scope["method"],

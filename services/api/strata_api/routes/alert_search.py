@@ -40,7 +40,7 @@ class FoundAlerts(BaseModel):
 
 @router.post("/search", operation_id="alerts_search", summary="Search alerts")
 def post_search(
-    access: Annotated[Access, requires("alerts:read", in_scope=True)], body: AlertSearchBody
+    access: Annotated[Access, requires("alerts:read", in_scope=True, is_slow=True)], body: AlertSearchBody
 ) -> FoundAlerts:
     """Words are looked for in summaries, descriptions and labels' values. Without a range, of all time. 503 while the
     search index is down; lists and single alerts are there all the same."""

@@ -77,7 +77,7 @@ def list_audit_log(
     },
 )
 def export_audit_log(
-    access: Annotated[Access, requires("audit_log:read")],
+    access: Annotated[Access, requires("audit_log:read", is_slow=True)],
     format: ExportFormat = ExportFormat.CSV,  # noqa: A002 - the name of the parameter
     actor_id: UUID | None = None,
     action: Word = None,

@@ -140,7 +140,7 @@ def get_host(
 @router.get(
     "/{host_id}/latest", operation_id="hosts_latest", summary="The newest value of each metric of a host, of a day back"
 )
-def get_latest(access: Annotated[Access, requires("metrics:read")], host_id: UUID) -> LatestOut:
+def get_latest(access: Annotated[Access, requires("metrics:read", is_slow=True)], host_id: UUID) -> LatestOut:
     """Of the series that name the host in their tag `host`, or `host_id`. Needs `hosts:read` of the host too. Where
     several series of a field are as new, the greatest value."""
     deps = access.deps

@@ -53,7 +53,7 @@ class Found(BaseModel):
 
 
 @router.post("/search", operation_id="logs_search", summary="Search logs", response_model=Found)
-def post_search(access: Annotated[Access, requires("logs:read")], body: Search) -> Response:
+def post_search(access: Annotated[Access, requires("logs:read", is_slow=True)], body: Search) -> Response:
     now_ns = access.deps.clock.now_ns()
     request = LogSearchRequest(
         query=body.query,

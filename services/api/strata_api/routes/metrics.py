@@ -65,7 +65,7 @@ class Answer(BaseModel):
 
 @router.post("/query", operation_id="metrics_query", summary="Aggregate a field over time", response_model=Answer)
 def query_metrics(
-    access: Annotated[Access, requires("metrics:read")],
+    access: Annotated[Access, requires("metrics:read", is_slow=True)],
     body: Query,
     request: Request,
     cache_control: CacheControl = None,
