@@ -250,11 +250,12 @@ def test_an_answer_that_took_long_is_made_anew_before_it_is_old(
 
 
 def test_without_a_server_the_origin_is_asked_by_no_more_than_its_cap(clock: ManualClock) -> None:
-    alone, origin, organization_id = ReadThrough(NullCache(), clock), Origin(), OrganizationId(uuid4())
+    alone, origin = ReadThrough(NullCache(), clock), Origin()
+    organizations = [OrganizationId(uuid4()) for _ in range(4)]
     origin.gate.clear()
     with ThreadPoolExecutor(40) as pool:
         answers = [
-            pool.submit(alone.answer, Question(organization_id, AGGREGATIONS, str(number)), origin.make)
+            pool.submit(alone.answer, Question(organizations[number % 4], AGGREGATIONS, str(number)), origin.make)
             for number in range(40)
         ]
         while origin.at_once < AGGREGATIONS.origin_callers:
@@ -265,6 +266,22 @@ def test_without_a_server_the_origin_is_asked_by_no_more_than_its_cap(clock: Man
     assert origin.most_at_once == AGGREGATIONS.origin_callers
     assert alone.figures.most_running() == {"aggregations": AGGREGATIONS.origin_callers}
     assert alone.figures.running() == {"aggregations": 0}
+
+
+def test_an_organization_that_asks_for_much_leaves_the_origin_to_others(clock: ManualClock) -> None:
+    alone, slow = ReadThrough(NullCache(), clock), Origin()
+    flooder = OrganizationId(uuid4())
+    slow.gate.clear()
+    with ThreadPoolExecutor(20) as pool:
+        answers = [
+            pool.submit(alone.answer, Question(flooder, AGGREGATIONS, str(number)), slow.make) for number in range(20)
+        ]
+        eventually(lambda: slow.at_once == AGGREGATIONS.origin_callers_of_one)
+        assert alone.answer(question(AGGREGATIONS), Origin(b"theirs").make).body == b"theirs"
+        slow.gate.set()
+        for each in answers:
+            each.result()
+    assert slow.most_at_once == AGGREGATIONS.origin_callers_of_one
 
 
 def test_without_a_server_a_panel_is_remembered_for_seconds_and_a_profile_not_at_all(clock: ManualClock) -> None:

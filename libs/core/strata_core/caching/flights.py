@@ -14,9 +14,9 @@ class Flight(Generic[T]):
         self._error: Exception | None = None
 
     def wait(self, timeout_s: float) -> T | None:
-        """None when nothing came in time. Raises what the one who asked was answered with."""
+        """Raises what the one who asked was answered with, and TimeoutError when nothing came in time."""
         if not self._landed.wait(timeout_s):
-            return None
+            raise TimeoutError
         if self._error is not None:
             raise self._error
         return self._value

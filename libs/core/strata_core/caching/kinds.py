@@ -22,6 +22,8 @@ class CacheKind:
     cut_off_s: float = 0.0
     origin_callers: int = 8
     """How many of one process ask the origin at once."""
+    origin_callers_of_one: int = 4
+    """How many of those for one organization."""
 
 
 PROFILES: Final = CacheKind("profiles", _HOUR_S, _HOUR_S)

@@ -17,6 +17,7 @@ from strata_core.caching.flights import Flights
 from strata_core.caching.kinds import EMPTY_S, KINDS, CacheKind
 from strata_core.caching.memory import Held, Memory, Place
 from strata_core.caching.rules import Freshness, age_s, freshness, kept_ms
+from strata_core.caching.shares import Shares
 from strata_core.ports.cache import Cache, Entry, Found
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import DeadlineError, UnavailableError
@@ -26,7 +27,8 @@ LOCK_MS: Final = 10_000
 _LOOK_S: Final = 0.02
 _LOOKS: Final = 10
 """So a caller with nothing to show waits 200 ms for another process that is making the answer."""
-_SAME_PROCESS_S: Final = 30.0
+_SAME_PROCESS_S: Final = 10.0
+"""Who waits for another caller holds a thread."""
 _QUEUE_S: Final = 5.0
 
 
@@ -86,7 +88,7 @@ class ReadThrough:
         self.figures = figures or CacheFigures()
         self._chance = chance
         self._flights: Flights[_Flown | None] = Flights()
-        self._origins = {kind.name: threading.BoundedSemaphore(kind.origin_callers) for kind in KINDS}
+        self._origins = {kind.name: Shares(kind.origin_callers, kind.origin_callers_of_one) for kind in KINDS}
 
     def at_once(self, question: Question) -> Answer | None:
         """From this process' memory, where that suffices: nothing is asked, nothing is waited for."""
@@ -101,7 +103,8 @@ class ReadThrough:
         """`is_new_wanted`: the caller takes nothing from the cache, and leaves there what it gets.
 
         Raises what `make` raises, but for an origin that is down when there is something old to show; and
-        UnavailableError (code `origin_busy`) when as many as may ask it already, and are not done within seconds.
+        UnavailableError (code `origin_busy`) when as many as may ask it already, be it for the organization,
+        and are not done within seconds.
         """
         if not is_new_wanted:
             known = self.at_once(question)
@@ -178,7 +181,10 @@ class ReadThrough:
         if is_first:
             flown = self._flights.fly(key, flight, lambda: self._first(question, make, found, epoch))
         else:
-            flown = flight.wait(_SAME_PROCESS_S)
+            try:
+                flown = flight.wait(_SAME_PROCESS_S)
+            except TimeoutError:  # asking as well would only make the origin slower
+                raise self._busy(question.kind) from None
             flown = None if flown is None else (flown[0], Outcome.WAITED)
         return flown or (self._ask(question, make, found, epoch), Outcome.ORIGIN)
 
@@ -219,18 +225,15 @@ class ReadThrough:
     def _ask(self, question: Question, make: Make, found: Found, epoch: int) -> Entry:
         name = question.kind.name
         origin = self._origins[name]
-        if not origin.acquire(timeout=_QUEUE_S):
-            self.figures.refused(name)
-            raise UnavailableError(
-                f"as many as may ask for {name} do so already", code="origin_busy", hint="try again", retry_after_s=1
-            )
+        if not origin.acquire(question.organization_id, _QUEUE_S):
+            raise self._busy(question.kind)
         self.figures.began(name)
         began_ms, began_s = self._now_ms(), self._clock.monotonic_s()
         try:
             made = make()
         finally:
             self.figures.ended(name)
-            origin.release()
+            origin.release(question.organization_id)
         ended_s = self._clock.monotonic_s()
         fresh_s = min(
             question.kind.fresh_s if question.fresh_s is None else question.fresh_s,
@@ -246,6 +249,12 @@ class ReadThrough:
         else:
             self.figures.overtaken(name)
         return entry
+
+    def _busy(self, kind: CacheKind) -> UnavailableError:
+        self.figures.refused(kind.name)
+        return UnavailableError(
+            f"as many as may ask for {kind.name} do so already", code="origin_busy", hint="try again", retry_after_s=1
+        )
 
     def _freshness(self, entry: Entry, kind: CacheKind) -> Freshness:
         return freshness(entry, kind, self._now_ms(), 1.0 - self._chance())
