@@ -1,6 +1,6 @@
 """Finds out where the search index and PostgreSQL differ, one organization after another, and has it repaired."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -8,12 +8,23 @@ import structlog
 
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.search.checksums import unix_us
 from strata_core.search.comparing import compare
 from strata_core.search.drift import DriftRow, drift_by_kind, nothing_known
 from strata_core.search.generations import generations_in_use
 from strata_core.search.projections import PROJECTIONS, STORE
-from strata_core.search.reconciling import ClaimedPass, adopt_organizations, claim_pass, put_off_pass, settle_pass
+from strata_core.search.reconciling import (
+    ClaimedPass,
+    PassLostError,
+    adopt_organizations,
+    claim_pass,
+    is_unchanged,
+    keep_pass,
+    put_off_pass,
+    settle_pass,
+    settle_unchanged,
+)
 from strata_datamodel.errors import DeadlineError, StoreRefusedError, StoreUnavailableError
 from strata_datamodel.search import Place
 
@@ -28,8 +39,12 @@ class Reconciler:
     """Each pass is claimed, so that any number of workers share them. What it finds is in the database: figures and
     `strata doctor consistency` read it there."""
 
-    def __init__(self, units: SystemUnitsOfWork, index: SearchIndex, worker: str) -> None:
+    def __init__(
+        self, units: SystemUnitsOfWork, index: SearchIndex, worker: str, beat: Callable[[], None] = lambda: None
+    ) -> None:
+        """`beat` is called all along a pass: one that lasts long is no loop that hangs."""
         self._units = units
+        self._beat = beat
         self._index = index
         self._worker = worker
         self._drift: Mapping[tuple[str, str], DriftRow] = {
@@ -76,10 +91,22 @@ class Reconciler:
         return swept
 
     def _pass(self, claimed: ClaimedPass) -> None:
+        def keep(uow: UnitOfWork) -> None:
+            self._beat()
+            keep_pass(uow, claimed)
+
+        organization_id, units = claimed.organization_id, self._units
         try:
-            comparison = compare(self._units.organization, self._index, claimed.organization_id, claimed.kind)
+            if is_unchanged(units.organization, self._index, claimed):
+                with units.organization(organization_id) as uow:
+                    settle_unchanged(uow, claimed)
+                return
+            comparison = compare(units.organization, self._index, organization_id, claimed.kind, keep=keep)
             if comparison.is_missing and comparison.wanted:
                 self._index.create(comparison.place)
+        except PassLostError:
+            log.warning("reconciler_pass_lost", organization_id=str(organization_id), kind=claimed.kind)
+            return
         except (StoreUnavailableError, StoreRefusedError, DeadlineError) as error:
             # One organization that a store does not answer for keeps its figures, and no other waiting.
             if isinstance(error, StoreUnavailableError) and error.store == "postgres":

@@ -128,7 +128,8 @@ class Worker:
         self._saga_figures = NO_SAGAS
         self._evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
         self._projector = Projector(deps.units, deps.search_index, deps.name, deps.registry)
-        self._reconciler = Reconciler(deps.units, deps.search_index, deps.name)
+        self._reconciler = Reconciler(deps.units, deps.search_index, deps.name, self._note_reconciling)
+        self._reconciler_loop = Loop("reconciler", self._reconciler.step, deps.clock, pause_s=1.0)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
         self._heartbeat = Heartbeat(deps.units, deps.name, self.statuses)
@@ -137,6 +138,9 @@ class Worker:
         self._listening = Loop("doorbell", self._listen, deps.clock, pause_s=1.0)
         self._loops = (self._relay_loop, *self._own_loops(), *self._led_loops(), self._listening)
         deps.registry.register(_WorkerFigures(self))
+
+    def _note_reconciling(self) -> None:
+        self._reconciler_loop.beat()
 
     def _relay(self) -> Relay:
         deps = self._deps
@@ -152,7 +156,7 @@ class Worker:
             self._saga_loop,
             Loop("saga-leases", self._sagas.keep, clock, pause_s=RENEWAL_PAUSE_S),
             Loop("search-projector", self._projector.step, clock, pause_s=0.25),
-            Loop("reconciler", self._reconciler.step, clock, pause_s=1.0),
+            self._reconciler_loop,
             Loop("drift", self._reconciler.adopt, clock, pause_s=5.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("heartbeat", self._heartbeat.step, clock, pause_s=HEARTBEAT_PAUSE_S),

@@ -1,6 +1,7 @@
 """Where an index is filled from."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -12,6 +13,10 @@ class SearchSource(Protocol):
     """An organization's entities as PostgreSQL holds them at this moment: for effects that bring an index up to date,
     whose result is the same whenever they read, since an index keeps the greatest version. Raises
     StoreUnavailableError."""
+
+    def now(self, organization_id: OrganizationId) -> datetime:
+        """By the clock that entities' changes are written by."""
+        ...
 
     def buckets(self, organization_id: OrganizationId, kind: str) -> Buckets: ...
 

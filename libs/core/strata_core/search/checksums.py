@@ -29,18 +29,13 @@ def bucket_of_id(column: ColumnElement[Any]) -> ColumnElement[int]:
     return func.get_byte(func.uuid_send(column), _LAST_BYTE)
 
 
-def bucket_column(table: Table) -> ColumnElement[int]:
-    return bucket_of_id(table.c.id)
-
-
 def bucket_sums(table: Table) -> Select[Any, Any, Any]:
     """Rows of (bucket, live, checksum), to be narrowed to an organization."""
-    bucket = bucket_column(table)
     return select(
-        bucket.label("bucket"),
+        table.c.bucket,
         func.count().label("live"),
         func.sum(literal_column(_CHECKSUM.format(table=table.name))).label("checksum"),
-    ).group_by(bucket)
+    ).group_by(table.c.bucket)
 
 
 _CHECKSUM: Final = (

@@ -1,13 +1,14 @@
 """Entities as PostgreSQL holds them now, in the form that an index takes."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
 
 from strata_core.listing.pages import oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_core.search.checksums import bucket_column, bucket_sums, unix_us
+from strata_core.search.checksums import bucket_sums, unix_us
 from strata_core.search.projections import PROJECTIONS
 from strata_datamodel.search import Bucket, Buckets, Projected, Wanted
 
@@ -35,10 +36,17 @@ def wanted_buckets(uow: UnitOfWork, kind: str) -> Buckets:
     return {row.bucket: Bucket(row.live, int(row.checksum)) for row in rows}
 
 
+def changed_after(uow: UnitOfWork, kind: str, instant: datetime) -> bool:
+    """Whether a row was written since, by the clock of its transaction. A row that is gone is not noticed."""
+    table = PROJECTIONS[kind].table
+    newer = select(table.c.id).where(table.c.organization_id == uow.organization_id, table.c.updated_at > instant)
+    return uow.execute(newer.limit(1)).first() is not None
+
+
 def wanted_in(uow: UnitOfWork, kind: str, bucket: int, *, after: UUID | None, limit: int) -> Sequence[Wanted]:
     """Of one bucket, ascending by id."""
     table = PROJECTIONS[kind].table
     rows = select(table.c.id, table.c.version, table.c.updated_at)
-    rows = rows.where(table.c.organization_id == uow.organization_id, bucket_column(table) == bucket)
+    rows = rows.where(table.c.organization_id == uow.organization_id, table.c.bucket == bucket)
     found = uow.execute(oldest_first(rows, table.c.id, after=after, limit=limit))
     return [Wanted(row.id, row.version, unix_us(row.updated_at)) for row in found]

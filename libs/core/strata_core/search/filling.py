@@ -1,19 +1,17 @@
 """Filling a generation from PostgreSQL, a bounded part at a call: what differs by then is what is left to do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
 from uuid import UUID
 
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.search_source import SearchSource
 from strata_core.search.rules import differing, findings_in
+from strata_core.search.windows import windows
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import COMPARED_AT_ONCE, PROJECTIONS_PER_PASS
 from strata_datamodel.search import Held, Place, Wanted
-
-T = TypeVar("T", Wanted, Held)
-_ALWAYS: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +46,24 @@ def fill(
     todo = differing(wanted, held)
     found: dict[UUID, int] = {}
     looked = unsettled = written = 0
+
+    def wanted_after(bucket: int, after: UUID | None) -> Sequence[Wanted]:
+        return source.versions(organization_id, place.kind, bucket, after=after, limit=COMPARED_AT_ONCE)
+
+    def held_after(bucket: int, after: UUID | None) -> Sequence[Held]:
+        return index.scan(place, organization_id, bucket, after=after, limit=COMPARED_AT_ONCE)
+
     for bucket in todo:
         if written + len(found) >= limit:
             break
         looked += 1
-        theirs = _all(lambda after: index.scan(place, organization_id, bucket, after=after, limit=COMPARED_AT_ONCE))  # noqa: B023
-        ours = _all(
-            lambda after: source.versions(organization_id, place.kind, bucket, after=after, limit=COMPARED_AT_ONCE)  # noqa: B023
-        )
-        unsettled += sum(1 for _ in findings_in(ours, theirs, settled_us))
-        found |= {finding.entity_id: finding.version for finding in findings_in(ours, theirs, _ALWAYS)}
-        if len(found) >= PROJECTIONS_PER_PASS:
-            written += _write(source, index, organization_id, place, found)
-            found = {}
+        for ours, theirs in windows(partial(held_after, bucket), partial(wanted_after, bucket)):
+            findings = list(findings_in(ours, theirs, settled_us))
+            unsettled += sum(finding.is_settled for finding in findings)
+            found |= {finding.entity_id: finding.version for finding in findings}
+            if len(found) >= PROJECTIONS_PER_PASS:
+                written += _write(source, index, organization_id, place, found)
+                found = {}
     written += _write(source, index, organization_id, place, found)
     return Filled(sum(bucket.count for bucket in wanted.values()), written, len(todo) - looked, unsettled)
 
@@ -73,12 +76,3 @@ def _write(
         known = {entity_id: found[entity_id] for entity_id in ids[start : start + PROJECTIONS_PER_PASS]}
         index.write(place, source.entities(organization_id, place.kind, known))
     return len(ids)
-
-
-def _all(page_after: Callable[[UUID | None], Sequence[T]]) -> list[T]:
-    found: list[T] = []
-    while page := page_after(found[-1].entity_id if found else None):
-        found += page
-        if len(page) < COMPARED_AT_ONCE:
-            break
-    return found

@@ -24,7 +24,7 @@ _ALERT_FIELDS: Final = ("severity", "status", "rule_id", "fingerprint", "acknowl
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """The table has `id`, `version`, raised by each change that `document_of` shows, and `updated_at`."""
+    """The table has `id`, its `bucket`, `updated_at`, and `version`, raised by each change that `document_of` shows."""
 
     kind: str
     table: Table

@@ -8,13 +8,18 @@ from typing import Final
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
+from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_core.search.comparing import Comparison
+from strata_core.search.comparing import Comparison, OpenOrganization, held_buckets, total
+from strata_core.search.entities import changed_after
+from strata_core.search.generations import generations_of
 from strata_core.search.projections import PROJECTIONS, STORE
 from strata_core.search.repairing import ask_for_repairs, oldest_seen_at, remember
 from strata_core.search.rules import Drift
+from strata_datamodel.errors import ConflictError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import OUTBOX_ERROR_LENGTH
+from strata_datamodel.search import Bucket
 from strata_datamodel.tables.organizations import organizations
 from strata_datamodel.tables.search import reconciliations
 
@@ -22,7 +27,28 @@ EVERY: Final = timedelta(minutes=1)
 SOON: Final = timedelta(seconds=5)
 """While something is to be repaired: with REPAIRS_PER_PASS this is the rate that repairs are capped at."""
 LEASE: Final = timedelta(minutes=5)
+"""Renewed by the transactions of a pass: only a pass that stands still is given to somebody else."""
+FULL_EVERY: Final = timedelta(minutes=10)
+"""Rows are read at least as often, even where nothing seems to have changed."""
+COMMITTED_AFTER: Final = timedelta(minutes=5)
+"""A transaction does not commit later than so after it began: until then its rows are written in the past."""
+_RESTS: Final = 20
+"""Of a pass that takes long, in its length: no organization keeps a worker busy by itself."""
 _ADOPTED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What both had when all rows were last read, unless that is long ago, or they differed."""
+
+    full_at: datetime
+    total: Bucket
+
+
+class PassLostError(ConflictError):
+    """Another worker took the pass over."""
+
+    code = "pass_lost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +56,7 @@ class ClaimedPass:
     organization_id: OrganizationId
     kind: str
     epoch: int
+    agreed: Agreed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +93,38 @@ def claim_pass(uow: UnitOfWork, worker: str) -> ClaimedPass | None:
         update(r)
         .where(tuple_(r.c.organization_id, r.c.store, r.c.kind).in_(select(chosen)))
         .values(claimed_by=worker, lease_until=now + LEASE, epoch=r.c.epoch + 1)
-        .returning(r.c.organization_id, r.c.kind, r.c.epoch)
+        .returning(r.c.organization_id, r.c.kind, r.c.epoch, r.c.full_at, r.c.expected, r.c.checksum)
     ).one_or_none()
-    return None if row is None else ClaimedPass(OrganizationId(row.organization_id), row.kind, row.epoch)
+    if row is None:
+        return None
+    is_agreed = row.checksum is not None and row.full_at > now - FULL_EVERY
+    agreed = Agreed(row.full_at, Bucket(row.expected, row.checksum)) if is_agreed else None
+    return ClaimedPass(OrganizationId(row.organization_id), row.kind, row.epoch, agreed)
+
+
+def keep_pass(uow: UnitOfWork, claimed: ClaimedPass) -> None:
+    """Called in the transactions of a pass: its lease is renewed when a third of it is over, by the database's clock.
+    Raises PassLostError once it is another's. One that ran out is good while nobody took it."""
+    r, now = reconciliations, uow.now()
+    lease_until = uow.execute(select(r.c.lease_until).where(_row_of(uow, claimed))).scalar_one_or_none()
+    if lease_until is not None and lease_until > now + LEASE * 2 / 3:
+        return
+    renewed = update(r).where(_row_of(uow, claimed), r.c.lease_until.is_not(None)).values(lease_until=now + LEASE)
+    if not uow.execute(renewed).rowcount:
+        raise PassLostError("another worker took the pass over")
+
+
+def is_unchanged(open_organization: OpenOrganization, index: SearchIndex, claimed: ClaimedPass) -> bool:
+    """Whether both still have what they agreed on: no row was written since, and the index adds up to the same. Cheap
+    beside a comparison, since it reads no rows."""
+    if claimed.agreed is None:
+        return False
+    with open_organization(claimed.organization_id) as uow:
+        place = generations_of(uow, claimed.kind).searched
+        if changed_after(uow, claimed.kind, claimed.agreed.full_at - COMMITTED_AFTER):
+            return False
+    held, _ = held_buckets(index, place, claimed.organization_id)
+    return total(held) == claimed.agreed.total
 
 
 def settle_pass(uow: UnitOfWork, claimed: ClaimedPass, comparison: Comparison) -> Settled:
@@ -89,9 +145,16 @@ def settle_pass(uow: UnitOfWork, claimed: ClaimedPass, comparison: Comparison) -
         "repairs": reconciliations.c.repairs + repairs,
         "last_error": None,
         "passed_at": uow.now(),
+        "full_at": comparison.began_at,
+        "checksum": comparison.checksum if comparison.is_same else None,
     }
-    _end(uow, claimed, uow.now() + (SOON if comparison.drift else EVERY), values)
+    _end(uow, claimed, uow.now() + _pause(comparison, uow.now() - comparison.began_at), values)
     return Settled(is_mine=True, repairs=repairs)
+
+
+def settle_unchanged(uow: UnitOfWork, claimed: ClaimedPass) -> None:
+    """The figures of the last comparison are those of now."""
+    _end(uow, claimed, uow.now() + EVERY, {"last_error": None, "passed_at": uow.now()})
 
 
 def put_off_pass(uow: UnitOfWork, claimed: ClaimedPass, reason: str) -> None:
@@ -106,8 +169,14 @@ def compared_organizations(uow: UnitOfWork) -> list[OrganizationId]:
 
 
 def ask_for_passes(uow: UnitOfWork) -> None:
-    """All of them, now. In a system unit."""
-    uow.execute(update(reconciliations).where(reconciliations.c.store == STORE).values(due_at=func.app.now()))
+    """All of them, now, and rows are read. In a system unit."""
+    all_of_them = update(reconciliations).where(reconciliations.c.store == STORE)
+    uow.execute(all_of_them.values(due_at=func.app.now(), checksum=None))
+
+
+def _pause(comparison: Comparison, took: timedelta) -> timedelta:
+    """At most half of the time is spent on what heals, and a twentieth on what is well."""
+    return max(SOON, took) if comparison.drift else max(EVERY, min(FULL_EVERY, _RESTS * took))
 
 
 def _holds(uow: UnitOfWork, claimed: ClaimedPass) -> bool:

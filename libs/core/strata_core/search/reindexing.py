@@ -90,8 +90,8 @@ def _verify(tools: SagaTools, intent: Json) -> Json:
 
 
 def _filled(tools: SagaTools, intent: Json) -> Filled:
-    settled_us = unix_us(tools.clock.now() - SETTLED_AFTER)
     organization_id, place = _organization(intent), _place(intent)
+    settled_us = unix_us(tools.search_source.now(organization_id) - SETTLED_AFTER)
     return fill(
         tools.search_source,
         tools.search_index,

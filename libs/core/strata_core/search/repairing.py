@@ -5,10 +5,11 @@ away when PostgreSQL still has no row of it a while after it was first missed th
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, case, delete, func, null, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Text, and_, case, cast, delete, func, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.audit.commands import record
@@ -28,11 +29,20 @@ GRACE: Final = timedelta(minutes=5)
 ASKED_AGAIN_AFTER: Final = timedelta(minutes=1)
 _RECONCILER: Final = Actor(ActorKind.SYSTEM, None, "reconciler")
 _WRITTEN_AT_ONCE: Final = 1_000
+_ENDS: Final = (func.pg_snapshot_xmin, func.pg_snapshot_xmax)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """Numbers of transactions: those before `oldest` are over, those from `below` on had not begun."""
+
+    oldest: int
+    below: int
 
 
 def remember(uow: UnitOfWork, kind: str, comparison: Comparison) -> None:
     """How long something differs counts from when it was first seen to. What differs in another way begins anew."""
-    now = uow.now()
+    now, running = uow.now(), _running(uow)
     rows: list[dict[str, object]] = [
         {
             "organization_id": uow.organization_id,
@@ -43,6 +53,7 @@ def remember(uow: UnitOfWork, kind: str, comparison: Comparison) -> None:
             "held_version": finding.version,
             "first_seen_at": now,
             "last_seen_at": now,
+            "first_seen_xid": running.below,
         }
         for finding in comparison.findings
     ]
@@ -56,10 +67,14 @@ def remember(uow: UnitOfWork, kind: str, comparison: Comparison) -> None:
 
 def ask_for_repairs(uow: UnitOfWork, kind: str) -> int:
     """Of what differs the longest, as many as a pass may; how many were asked for. What was asked for and still differs
-    is asked for again after a while."""
+    is asked for again after a while. Of a ghost only when every transaction that had begun when it was first seen is
+    over: none of them can still bring its row."""
     d, now = divergences, uow.now()
     is_due = or_(d.c.repair_asked_at.is_(None), d.c.repair_asked_at <= now - ASKED_AGAIN_AFTER)
-    is_sure = or_(d.c.problem != Drift.GHOST, d.c.first_seen_at <= now - GRACE)
+    running = _running(uow)
+    # Numbers start lower again in a database that was put back into another server.
+    is_over = or_(d.c.first_seen_xid <= running.oldest, d.c.first_seen_xid > running.below)
+    is_sure = or_(d.c.problem != Drift.GHOST, and_(d.c.first_seen_at <= now - GRACE, is_over))
     wanted = select(d.c.entity_id, d.c.problem, d.c.held_version).where(_of(uow, kind), is_due, is_sure)
     rows = uow.execute(wanted.order_by(d.c.first_seen_at, d.c.entity_id).limit(REPAIRS_PER_PASS)).all()
     for row in rows:
@@ -106,9 +121,19 @@ def _note(uow: UnitOfWork, rows: list[dict[str, object]], now: datetime) -> None
         "last_seen_at": now,
         "first_seen_at": case((is_same, d.c.first_seen_at), else_=now),
         "repair_asked_at": case((is_same, d.c.repair_asked_at), else_=null()),
+        "first_seen_xid": case(
+            (and_(is_same, d.c.first_seen_xid.is_not(None)), d.c.first_seen_xid), else_=found.excluded.first_seen_xid
+        ),
     }
     key = [d.c.organization_id, d.c.store, d.c.kind, d.c.entity_id]
     uow.execute(found.on_conflict_do_update(index_elements=key, set_=changes))
+
+
+def _running(uow: UnitOfWork) -> _Running:
+    snapshot = func.pg_current_snapshot()
+    oldest, below = (cast(cast(end(snapshot), Text), BigInteger) for end in _ENDS)
+    row = uow.execute(select(oldest.label("oldest"), below.label("below"))).one()
+    return _Running(row.oldest, row.below)
 
 
 def _of(uow: UnitOfWork, kind: str) -> ColumnElement[bool]:

@@ -22,11 +22,13 @@ class Drift(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`version` is the greatest that either side has."""
+    """`version` is the greatest that either side has. What is not settled changed a moment ago, and may be on its
+    way."""
 
     entity_id: UUID
     drift: Drift
     version: int
+    is_settled: bool = True
 
 
 def differing(wanted: Buckets, held: Buckets) -> list[int]:
@@ -34,7 +36,7 @@ def differing(wanted: Buckets, held: Buckets) -> list[int]:
 
 
 def findings_in(wanted: Sequence[Wanted], held: Sequence[Held], settled_us: int) -> Iterator[Finding]:
-    """Both ascending by id. What changed after `settled_us` may be on its way and is not missed yet."""
+    """Both ascending by id. What changed after `settled_us` is not settled."""
     wanted_at = held_at = 0
     while wanted_at < len(wanted) or held_at < len(held):
         ours = wanted[wanted_at] if wanted_at < len(wanted) else None
@@ -43,8 +45,8 @@ def findings_in(wanted: Sequence[Wanted], held: Sequence[Held], settled_us: int)
             wanted_at += 1
             same = theirs if theirs is not None and theirs.entity_id == ours.entity_id else None
             held_at += same is not None
-            finding = _finding(ours, same)
-            if finding is not None and (finding.drift is Drift.AHEAD or ours.changed_us <= settled_us):
+            finding = _finding(ours, same, is_settled=ours.changed_us <= settled_us)
+            if finding is not None:
                 yield finding
         elif theirs is not None:
             held_at += 1
@@ -52,12 +54,12 @@ def findings_in(wanted: Sequence[Wanted], held: Sequence[Held], settled_us: int)
                 yield Finding(theirs.entity_id, Drift.GHOST, theirs.version)
 
 
-def _finding(ours: Wanted, theirs: Held | None) -> Finding | None:
+def _finding(ours: Wanted, theirs: Held | None, *, is_settled: bool) -> Finding | None:
     if theirs is None:
-        return Finding(ours.entity_id, Drift.MISSING, ours.version)
+        return Finding(ours.entity_id, Drift.MISSING, ours.version, is_settled)
     if theirs.version < ours.version:
         drift = Drift.MISSING if theirs.is_deleted else Drift.STALE
-        return Finding(ours.entity_id, drift, ours.version)
+        return Finding(ours.entity_id, drift, ours.version, is_settled)
     if theirs.is_deleted or theirs.version > ours.version or theirs.changed_us != ours.changed_us:
         return Finding(ours.entity_id, Drift.AHEAD, theirs.version)
     return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from strata_core.search.comparing import OpenOrganization
@@ -13,6 +14,10 @@ from strata_datamodel.search import Buckets, Projected, Wanted
 @dataclass(frozen=True, slots=True)
 class CurrentEntities:
     open_organization: OpenOrganization
+
+    def now(self, organization_id: OrganizationId) -> datetime:
+        with self.open_organization(organization_id) as uow:
+            return uow.now()
 
     def buckets(self, organization_id: OrganizationId, kind: str) -> Buckets:
         with self.open_organization(organization_id) as uow:

@@ -1,6 +1,6 @@
 """What was deleted for good: organizations that are no more, what is to be forgotten, and the receipts of both."""
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, Uuid
+from sqlalchemy import Column, Index, Integer, PrimaryKeyConstraint, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from strata_datamodel.tables import columns as c
@@ -17,6 +17,9 @@ tombstones = Table(
     # When all of it was gone. What turns up later is swept.
     c.instant("deleted_at"),
     Column("saga_id", Uuid, nullable=False),
+    # Looks since then that found nothing in a row, and when to look again.
+    Column("clean_looks", Integer, nullable=False, server_default=text("0")),
+    c.stamped("look_due_at"),
     PrimaryKeyConstraint("organization_id"),
     # Every process asks for those that are new to it, each second.
     Index("ix_tombstones_stood_at", "stood_at"),

@@ -54,6 +54,9 @@ reconciliations = Table(
     c.instant("oldest_at"),
     Column("repairs", BigInteger, nullable=False, server_default=text("0")),
     c.words("last_error", nullable=True),
+    # When all rows were last read, and the sum of their checksums if the store had the same; null while it has not.
+    c.instant("full_at"),
+    Column("checksum", BigInteger, nullable=True),
     PrimaryKeyConstraint("organization_id", "store", "kind"),
     c.organization_reference(),
     # The worker looks for due ones of all organizations at once.
@@ -72,6 +75,8 @@ divergences = Table(
     c.stamped("first_seen_at"),
     c.stamped("last_seen_at"),
     c.instant("repair_asked_at"),
+    # Transactions below it had begun when it was first seen.
+    Column("first_seen_xid", BigInteger, nullable=True),
     PrimaryKeyConstraint("organization_id", "store", "kind", "entity_id"),
     c.organization_reference(),
     c.one_of("problem", ("missing", "stale", "ghost", "ahead")),
