@@ -1,5 +1,10 @@
-"""Versions of entities as strong entity tags (RFC 9110): nobody overwrites what they have not seen."""
+"""Versions of entities as strong entity tags (RFC 9110): nobody overwrites what they have not seen.
 
+Some of what an entity shows is observed, or another's, and its version does not rise with that. The tag tells that too,
+for who reads; who changes the entity is asked for its version alone.
+"""
+
+import hashlib
 from collections.abc import Mapping
 from typing import Final, Protocol
 from uuid import UUID
@@ -9,6 +14,18 @@ from starlette.datastructures import Headers
 from strata_datamodel.errors import PreconditionError, PreconditionMissingError
 
 _LENGTH_MAX: Final = 1_024
+_OBSERVED: Final = (
+    "last_seen_at",
+    "last_evaluated_at",
+    "last_result",
+    "last_error",
+    "last_login_at",  # this and the next are of a member's person, who has a version of their own
+    "email",
+    "name",
+    "avatar_url",
+)
+_WITH_OBSERVED: Final = 2
+"""So many dots has a tag that tells what was observed."""
 
 
 class Versioned(Protocol):
@@ -23,15 +40,22 @@ Tagged = Versioned | Mapping[str, object]
 """An entity, or one that comes as JSON values."""
 
 
-def etag(entity_id: UUID, version: int) -> str:
+def etag(entity_id: UUID, version: int, observed: str = "") -> str:
     """Names the entity too: a tag taken from one never matches another that happens to have the same version."""
-    return f'"{entity_id.hex}.{version}"'
+    return f'"{entity_id.hex}.{version}.{observed}"' if observed else f'"{entity_id.hex}.{version}"'
 
 
 def tag_of(entity: Tagged) -> str:
     if isinstance(entity, Mapping):
-        return etag(UUID(str(entity["id"])), int(str(entity["version"])))
-    return etag(entity.id, entity.version)
+        return etag(UUID(str(entity["id"])), int(str(entity["version"])), _observed([entity.get(n) for n in _OBSERVED]))
+    return etag(entity.id, entity.version, _observed([getattr(entity, name, None) for name in _OBSERVED]))
+
+
+def _observed(values: list[object]) -> str:
+    """Empty while nothing was."""
+    if not any(values):
+        return ""
+    return hashlib.blake2s(repr([str(value) for value in values]).encode(), digest_size=8).hexdigest()
 
 
 def check_if_match(headers: Headers, current: str) -> None:
@@ -43,7 +67,7 @@ def check_if_match(headers: Headers, current: str) -> None:
             "this change needs an If-Match header",
             hint="read the entity first and send its ETag back as If-Match",
         )
-    if value.strip() != "*" and current not in _tags(value):
+    if value.strip() != "*" and _version(current) not in {_version(tag) for tag in _tags(value)}:
         raise PreconditionError("somebody changed this since you read it", hint="read it again and repeat the change")
 
 
@@ -60,6 +84,11 @@ def is_unchanged(headers: Headers, current: str) -> bool:
     """Whether If-None-Match asks for 304. Compared weakly, as RFC 9110 has it for reading."""
     value = headers.get("if-none-match")
     return value is not None and (value.strip() == "*" or current in {tag.removeprefix("W/") for tag in _tags(value)})
+
+
+def _version(tag: str) -> str:
+    """The tag without what was observed."""
+    return tag.rpartition(".")[0] + '"' if tag.count(".") == _WITH_OBSERVED and tag.endswith('"') else tag
 
 
 def _tags(value: str) -> set[str]:

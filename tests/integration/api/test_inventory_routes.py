@@ -2,6 +2,9 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
+
+from strata_datamodel.tables.inventory import hosts
 
 HOSTS = "/api/v1/orgs/acme/hosts"
 SERVICES = "/api/v1/orgs/acme/services"
@@ -187,3 +190,26 @@ def test_dead_letters_are_seen_with_their_bytes(api):
     assert content.content == b"a b=1"
     assert content.headers["content-disposition"].startswith("attachment")
     assert api.client.get(f"/api/v1/orgs/globex/dead-letters/{letter}", headers=api.globex.admin).status_code == 404
+
+
+def test_a_poller_sees_that_a_host_lives_and_a_change_needs_no_newer_tag_for_it(api):
+    made = api.client.post(HOSTS, json={"name": "db-1"}, headers=api.acme.admin)
+    path = f"{HOSTS}/{made.json()['id']}"
+
+    def polled(tag):
+        return api.client.get(path, headers={**api.acme.admin, "if-none-match": tag})
+
+    def sight():
+        with api.acme.system_units.organization(api.acme.organization_id) as uow:
+            uow.execute(update(hosts).values(last_seen_at=uow.now()))
+
+    assert polled(made.headers["etag"]).status_code == 304
+    sight()
+    seen = polled(made.headers["etag"])
+    assert (seen.status_code, seen.json()["version"]) == (200, 1)
+    assert seen.json()["last_seen_at"] is not None
+    assert polled(seen.headers["etag"]).status_code == 304
+    sight()
+    assert polled(seen.headers["etag"]).json()["last_seen_at"] > seen.json()["last_seen_at"]
+    assert send(api, "PATCH", path, seen.headers["etag"], json={"region": "eu"}).status_code == 200
+    assert send(api, "PATCH", path, seen.headers["etag"], json={"region": "us"}).status_code == 412
