@@ -1,7 +1,7 @@
 """What was written of an organization after its deletion is found and removed, whoever else cannot be looked at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -10,10 +10,27 @@ from prometheus_client import CollectorRegistry
 from scenario.saga_kills import drive_to_end
 from strata_core.organizations.deletion import DELETION
 from strata_core.organizations.deletion_requests import request_deletion
+from strata_core.organizations.tombstones import CLEAN_LOOKS, LOOK_EVERY
+from strata_core.ports.cache import Entry
 from strata_core.ports.metric_store import MetricStore
 from strata_datamodel.errors import StoreRefusedError
 from strata_datamodel.ids import OrganizationId
 from strata_workers.sweeper import Sweeper
+
+
+@dataclass
+class Asked:
+    """A metric store that notes who was asked for."""
+
+    store: MetricStore
+    counted: list[OrganizationId] = field(default_factory=list)
+
+    def count_points(self, organization_id: OrganizationId) -> int:
+        self.counted.append(organization_id)
+        return self.store.count_points(organization_id)
+
+    def delete_organization(self, organization_id: OrganizationId) -> None:
+        self.store.delete_organization(organization_id)
 
 
 @dataclass(frozen=True)
@@ -70,3 +87,40 @@ def test_one_that_cannot_be_looked_at_keeps_no_other_waiting(held):
     with pytest.raises(StoreRefusedError):
         Sweeper(held.units, tools, CollectorRegistry()).step()
     assert left(held, first, second) == [{"archive": 1, "dead_letters": 1}, {}]
+
+
+def cached(held, organization_id):
+    """Whether the cache took an answer that was made before the deletion."""
+    now_ms = held.world.clock.now_ns() // 1_000_000
+    generation = held.tools.cache.get(organization_id, "panels", "late").generation
+    entry = Entry(b"late", 1, now_ms, 60_000, 1)
+    return held.tools.cache.put(organization_id, "panels", "late", entry, generation=generation, kept_ms=600_000)
+
+
+def found(held, organization_id):
+    return held.tools.cache.get(organization_id, "panels", "late").entry is not None
+
+
+def test_what_is_cached_late_is_removed_too(held):
+    gone = delete(held, "acme")
+    assert cached(held, gone)
+    assert cached(held, held.organization("globex"))
+    Sweeper(held.units, held.tools, CollectorRegistry()).step()
+    assert not found(held, gone)
+    assert found(held, held.organization("globex"))
+
+
+def test_one_that_stays_clean_is_looked_at_once_a_day(held):
+    gone = delete(held, "acme")
+    asked = Asked(held.tools.metric_store)
+    sweeper = Sweeper(held.units, replace(held.tools, metric_store=asked), CollectorRegistry())
+    for _ in range(CLEAN_LOOKS + 5):
+        sweeper.step()
+    assert asked.counted == [gone] * CLEAN_LOOKS
+    come_back(held, gone)
+    held.world.clock.advance(LOOK_EVERY + timedelta(seconds=1))
+    sweeper.step()
+    assert left(held, gone) == [{}]
+    for _ in range(CLEAN_LOOKS + 5):
+        sweeper.step()
+    assert len(asked.counted) == CLEAN_LOOKS + 1 + CLEAN_LOOKS, "one that was not clean is looked at often again"

@@ -72,12 +72,13 @@ def count_residue(tools: SagaTools, intent: Json) -> Json:
     raise NotYetError(f"deleted what came late: {held}", _AGAIN)
 
 
-def sweep(tools: SagaTools, organization_id: OrganizationId) -> None:
+def sweep(tools: SagaTools, organization_id: OrganizationId) -> int:
+    """How many keys the cache had, which cannot tell before. It comes last: the stores do not wait for it."""
     tools.log_store.delete_organization(organization_id)
     tools.metric_store.delete_organization(organization_id)
     _remove(tools, organization_id)
-    tools.cache.forget(organization_id)
     _empty(tools.archive, organization_id)
+    return tools.cache.forget(organization_id)
 
 
 def _places(tools: SagaTools) -> list[Place]:

@@ -8,17 +8,19 @@ from strata_datamodel.search import Held, Wanted
 
 
 def windows(
-    held_after: Callable[[UUID | None], Sequence[Held]], wanted_after: Callable[[UUID | None], Sequence[Wanted]]
+    held_after: Callable[[UUID | None], Sequence[Held]],
+    wanted_after: Callable[[UUID | None], Sequence[Wanted]],
+    page: int = COMPARED_AT_ONCE,
 ) -> Iterator[tuple[Sequence[Wanted], Sequence[Held]]]:
-    """What both have between two ids, ascending, of pages of COMPARED_AT_ONCE. Of each id the index is read first: what
+    """What both have between two ids, ascending, of pages of `page`. Of each id the index is read first: what
     PostgreSQL has more of by then changed within these moments. The other way round the index would seem ahead."""
     after: UUID | None = None
     while True:
         held = held_after(after)
-        upto = held[-1].entity_id if len(held) >= COMPARED_AT_ONCE else None
+        upto = held[-1].entity_id if len(held) >= page else None
         while True:
             wanted = wanted_after(after)
-            end = _earlier(upto, wanted[-1].entity_id if len(wanted) >= COMPARED_AT_ONCE else None)
+            end = _earlier(upto, wanted[-1].entity_id if len(wanted) >= page else None)
             yield (
                 [one for one in wanted if end is None or one.entity_id <= end],
                 [one for one in held if _is_between(after, one.entity_id, end)],
