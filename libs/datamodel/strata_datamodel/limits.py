@@ -195,6 +195,8 @@ RECEIPT_BYTES: Final = 1 * MIB
 ERASURE_IDENTIFIERS: Final = 20
 ERASURE_IDENTIFIER_LENGTH_MIN: Final = 3  # whatever holds it is deleted: a shorter one is in too much
 ERASURE_REASON_LENGTH: Final = 500
+SPOOLS_WAITED_FOR: Final = 10_000
+SPOOLS_NAMED: Final = 100  # in a receipt: those that nothing was heard of
 
 # Search of entities
 SEARCH_LIMIT: Final = 200

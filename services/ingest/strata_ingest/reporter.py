@@ -50,15 +50,18 @@ class SpoolReporter:
 
     def report(self) -> None:
         for signal, spool in self._spools.items():
-            # Before the store is asked: what is acknowledged after this may well be in it.
-            acknowledged, depth = spool.acknowledged, spool.depth()
+            with self._units.system() as uow:
+                looked_at = uow.now()
+            # In this order their sum is no less than what was accepted; and before the store is asked, as what is
+            # acknowledged after this may well be in it.
+            depth = spool.depth()
+            acknowledged = spool.acknowledged
             oldest_ns = depth.oldest_received_at_ns
             since = None if oldest_ns is None else datetime.fromtimestamp(oldest_ns / _SECOND_NS, UTC)
             committed = self._committed[signal](spool.spool_id)
             with self._units.system() as uow:
-                write_report(
-                    uow, SpoolReport(spool.spool_id, signal.value, acknowledged, committed, depth.records, since)
-                )
+                told = (spool.spool_id, signal.value, acknowledged, committed, depth.records, since, looked_at)
+                write_report(uow, SpoolReport(*told))
 
     def _run(self) -> None:
         while not self._stopping.wait(self._every_s):

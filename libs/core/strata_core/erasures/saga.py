@@ -1,4 +1,5 @@
-"""The saga that erases: counts, forgets store by store, counts again, and signs what it found.
+"""The saga that erases: waits for what was accepted before, counts, forgets store by store, counts again, and signs
+what it found.
 
 What was to be forgotten stands in the saga's intents while it runs, and nowhere when it is done.
 """
@@ -11,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import func, literal_column, null, select, update
 
 from strata_core.context import Context
-from strata_core.erasures import relational
+from strata_core.erasures import relational, settling
 from strata_core.erasures.rules import ErasureKind, Selector, events_of, selector_from, subject_digest, tags_of
 from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
@@ -126,6 +127,7 @@ def write_receipt(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
         "saga_id": str(saga.id),
         "before": {**done["count-stores"], **done["empty-cache"], "rows": done["count-rows"]["rows"]},
         "after": {**done["count-residue"], "rows": done["count-rows-left"]["rows"]},
+        "spools": settling.settled(saga),
     }
     if kept := done["count-rows"]["audit_log_kept"]:
         document["kept"] = [{"what": "audit_log", "rows": kept, "why": _AUDIT_KEPT}]
@@ -181,8 +183,10 @@ def found(_: Context, __: UnitOfWork, saga: Saga) -> Json:
 
 ERASURE: Final = SagaDefinition(
     kind="erasure",
-    version=1,
+    version=2,
     steps=(
+        LocalStep(settling.NOTE, run=settling.note_spools, undo=nothing_to_undo),
+        LocalStep(settling.SETTLE, run=settling.wait_for_spools, undo=nothing_to_undo),
         LocalStep("find", run=describe, undo=nothing_to_undo, timeout=_LONG),
         PutStep("count-stores", intend=found, effect=count_stores, undo_effect=nothing_to_undo, timeout=_LONG),
         LocalStep("count-rows", run=count_rows, undo=nothing_to_undo, timeout=_LONG),

@@ -13,7 +13,8 @@ from strata_datamodel.tables.working import spool_reports
 
 @dataclass(frozen=True, slots=True)
 class SpoolReport:
-    """`committed` is what the store says; None where it keeps no count."""
+    """`committed` is what the store says; None where it keeps no count. The figures were read after `looked_at`, by the
+    database's clock: all that was accepted before it is in them."""
 
     spool_id: UUID
     store: str
@@ -21,12 +22,13 @@ class SpoolReport:
     committed: int | None
     waiting: int
     waiting_since: datetime | None
+    looked_at: datetime
 
 
 def write_report(uow: UnitOfWork, report: SpoolReport) -> None:
     """A store that holds less than it once said has lost records: an older copy of it was put in its place. They are
     added up, since the next record it takes hides that. In a system unit."""
-    s, now = spool_reports.c, uow.now()
+    s, now = spool_reports.c, report.looked_at
     values = {
         "store": report.store,
         "acknowledged": report.acknowledged,
