@@ -15,7 +15,9 @@ from strata_datamodel.errors import (
     ConflictError,
     DeadlineError,
     DeniedError,
+    ErrorKind,
     InvalidError,
+    StoreBusyError,
     StoreUnavailableError,
     StrataError,
 )
@@ -309,13 +311,22 @@ def test_a_deadlock_is_a_concurrent_update(units: UnitsOfWork, two_organizations
     assert sorted(outcomes) == ["concurrent_update", "done"]
 
 
-def test_a_used_up_pool_is_unavailable_after_its_wait(
+def test_a_used_up_pool_is_busy_after_its_wait_and_opens_no_breaker(
     database: Database, two_organizations: TwoOrganizations, shifted_clock: ShiftedClock
 ) -> None:
     engine = open_engine(database.url(APP), role=APP, pool_size=1, pool_wait_s=0.1)
-    units = PostgresUnitsOfWork(engine, shifted_clock, Breaker("postgres", shifted_clock))
-    with units.organization(two_organizations.first), pytest.raises(StoreUnavailableError, match="in use"):
-        host_names(units, two_organizations.first)
+    breaker = Breaker("postgres", shifted_clock, failures_to_open=2)
+    units = PostgresUnitsOfWork(engine, shifted_clock, breaker)
+    with units.organization(two_organizations.first):
+        for _ in range(3):
+            with pytest.raises(StoreBusyError, match="in use") as busy:
+                host_names(units, two_organizations.second)
+            assert (busy.value.kind, busy.value.code, busy.value.retry_after_s) == (
+                ErrorKind.UNAVAILABLE,
+                "store_busy",
+                1,
+            )
+    assert (breaker.state, breaker.failures_total) == (BreakerState.CLOSED, 0)
     assert host_names(units, two_organizations.first) == []
     engine.dispose()
 

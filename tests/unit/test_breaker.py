@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from fakes.manual_clock import ManualClock
-from strata_datamodel.errors import InvalidError, NotFoundError, StoreRefusedError, StoreUnavailableError
+from strata_datamodel.errors import (
+    InvalidError,
+    NotFoundError,
+    StoreBusyError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 from strata_stores.breaker import Breaker, BreakerState
 
 
@@ -46,6 +52,14 @@ def test_it_opens_only_after_the_failures_in_a_row() -> None:
     assert breaker.state is BreakerState.CLOSED
     assert breaker.opened_total == 0
     assert breaker.failures_total == 20
+
+
+def test_connections_that_are_all_in_use_are_no_failure() -> None:
+    breaker = Breaker("metrics", ManualClock(), failures_to_open=3)
+    for _ in range(10):
+        with pytest.raises(StoreBusyError), breaker.guard():
+            raise StoreBusyError("metrics", "all connections are in use")
+    assert (breaker.state, breaker.failures_total) == (BreakerState.CLOSED, 0)
 
 
 def test_an_open_breaker_names_its_store_and_when_to_come_back() -> None:
@@ -96,7 +110,9 @@ def test_a_refusal_of_the_store_is_an_answer(error: Exception) -> None:
     assert breaker.state is BreakerState.CLOSED
 
 
-@pytest.mark.parametrize("error", [InvalidError("bad"), ZeroDivisionError(), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [InvalidError("bad"), ZeroDivisionError(), KeyboardInterrupt(), StoreBusyError("metrics", "full")]
+)
 def test_an_error_that_says_nothing_of_the_store_leaves_the_probe_to_the_next(error: BaseException) -> None:
     clock = ManualClock()
     breaker = opened(clock)

@@ -121,6 +121,12 @@ class StoreUnavailableError(UnavailableError):
         self.store = store
 
 
+class StoreBusyError(StoreUnavailableError):
+    """All connections that this process may have to the store are in use. Says nothing about the store."""
+
+    code = "store_busy"
+
+
 class StoreRefusedError(StrataError):
     """A store answered, and refused for good: retrying the same request cannot help."""
 

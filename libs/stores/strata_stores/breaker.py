@@ -9,7 +9,13 @@ from typing import Final
 
 from strata_core.observing.tracing import TRACER
 from strata_core.ports.clock import Clock
-from strata_datamodel.errors import ConflictError, NotFoundError, StoreRefusedError, StoreUnavailableError
+from strata_datamodel.errors import (
+    ConflictError,
+    NotFoundError,
+    StoreBusyError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 
 # Answers of a store that is alive. Any other error says nothing about it: it may have been raised before the call.
 _ANSWERS: Final = (StoreRefusedError, NotFoundError, ConflictError)
@@ -22,8 +28,9 @@ class BreakerState(StrEnum):
 
 
 class Breaker:
-    """One a store and process, thread-safe. Opens once `failures_to_open` calls in a row raised StoreUnavailableError;
-    after `open_s` (doubled by each failed probe, up to `max_open_s`) one call is let through to probe."""
+    """One a store and process, thread-safe. Opens once `failures_to_open` calls in a row raised StoreUnavailableError
+    other than StoreBusyError; after `open_s` (doubled by each failed probe, up to `max_open_s`) one call is let through
+    to probe."""
 
     def __init__(
         self, store: str, clock: Clock, *, failures_to_open: int = 5, open_s: float = 5.0, max_open_s: float = 60.0
@@ -89,6 +96,9 @@ class Breaker:
         try:
             with TRACER.start_as_current_span(self._span_name):
                 yield
+        except StoreBusyError:  # one tenant's burst must not close the store to all
+            self._undecided(epoch)
+            raise
         except StoreUnavailableError:
             self._failed(epoch)
             raise

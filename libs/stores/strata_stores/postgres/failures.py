@@ -13,6 +13,7 @@ from strata_datamodel.errors import (
     DeadlineError,
     DeniedError,
     InvalidError,
+    StoreBusyError,
     StoreRefusedError,
     StoreUnavailableError,
     StrataError,
@@ -61,7 +62,7 @@ def mapped_failures() -> Iterator[None]:
 
 def _problem(error: Exception) -> StrataError | None:
     if isinstance(error, PoolTimeoutError):
-        return StoreUnavailableError(STORE, "all connections are in use", retry_after_s=1)
+        return StoreBusyError(STORE, "all connections are in use", retry_after_s=1)
     if isinstance(error, ResourceClosedError):
         return StoreUnavailableError(STORE, "the connection was lost")
     cause = error.orig if isinstance(error, DBAPIError) else error
