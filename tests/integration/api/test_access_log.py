@@ -1,5 +1,8 @@
 """Reads of personal data and queries are logged, with addresses that the database alone does not give away."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
 import pytest
 
 from strata_api.read_recorder import ReadRecorder
@@ -8,6 +11,7 @@ from strata_datamodel.errors import StoreUnavailableError, StrataError
 from waiting import eventually
 
 QUERY = {"measurement": "m", "field": "f", "aggregate": "avg", "from": "now-1h"}
+TIMES = "SELECT times FROM user_access_logs WHERE organization_id = %s"
 
 
 def logged(api, **params):
@@ -105,12 +109,12 @@ def test_a_clean_stop_writes_what_is_queued(api):
 def test_what_cannot_be_logged_is_refused(api):
     deps = api.app.state.deps
     recorder = ReadRecorder(deps.units, deps.secret_box, queued=2, pause_s=3_600)
-    recorder.note(read_of(api))
-    recorder.note(read_of(api))
+    recorder.note(read_of(api, 0))
+    recorder.note(read_of(api, 1))
     with pytest.raises(StoreUnavailableError):
-        recorder.note(read_of(api))
+        recorder.note(read_of(api, 2))
     recorder.flush()
-    recorder.note(read_of(api))
+    recorder.note(read_of(api, 2))
     recorder.close()
     assert len(api.database.rows("SELECT FROM user_access_logs")) == 3
 
@@ -127,3 +131,66 @@ def test_a_write_that_fails_loses_nothing(api):
         api.database.run("ALTER TABLE hidden RENAME TO user_access_logs")
     recorder.close()
     assert len(api.database.rows("SELECT FROM user_access_logs")) == 1
+
+
+def test_a_query_asked_again_and_again_is_one_entry_that_says_how_often(api):
+    headers = api.acme.key_with("metrics:read", "logs:read")
+    for _ in range(3):
+        assert api.client.post(f"{api.acme.path}/metrics/query", json=QUERY, headers=headers).status_code == 200
+        api.clock.advance(timedelta(seconds=5))
+    assert api.client.post(f"{api.acme.path}/logs/search", json={}, headers=headers).status_code == 200
+    other = api.acme.key_with("metrics:read")
+    assert api.client.post(f"{api.acme.path}/metrics/query", json=QUERY, headers=other).status_code == 200
+    theirs = api.globex.key_with("metrics:read")
+    assert api.client.post(f"{api.globex.path}/metrics/query", json=QUERY, headers=theirs).status_code == 200
+    flush(api)
+    reads = logged(api)
+    assert sorted((read["operation"], read["times"]) for read in reads) == [
+        ("logs_search", 1),
+        ("metrics_query", 1),
+        ("metrics_query", 3),
+    ]
+    thrice = next(read for read in reads if read["times"] == 3)
+    first, last = (datetime.fromisoformat(thrice[name]) for name in ("at", "last_at"))
+    assert timedelta(seconds=10) <= last - first < timedelta(seconds=15)
+    assert [read["last_at"] for read in reads if read["times"] == 1] == [None, None]
+    assert [row["times"] for row in api.database.rows(TIMES, api.globex.organization_id)] == [1]
+
+
+def test_reads_of_the_audit_log_each_have_an_entry(api):
+    for _ in range(3):
+        assert api.client.get(f"{api.acme.path}/audit-log", headers=api.acme.admin).status_code == 200
+    flush(api)
+    assert [read["times"] for read in logged(api, operation="audit_log_list")] == [1, 1, 1]
+
+
+def test_a_read_after_its_entry_was_written_or_a_minute_old_has_one_of_its_own(api):
+    deps = api.app.state.deps
+    recorder = ReadRecorder(deps.units, deps.secret_box, pause_s=3_600)
+    recorder.note(read_of(api))
+    recorder.flush()
+    recorder.note(read_of(api))
+    api.clock.advance(timedelta(minutes=1))
+    recorder.note(read_of(api))
+    recorder.note(read_of(api))
+    recorder.close()
+    rows = api.database.rows("SELECT times FROM user_access_logs ORDER BY at, id")
+    assert [row["times"] for row in rows] == [1, 1, 2]
+
+
+def test_no_read_is_lost_to_an_entry_that_is_being_written(api):
+    deps = api.app.state.deps
+    recorder = ReadRecorder(deps.units, deps.secret_box, pause_s=0.001)
+    read = read_of(api)
+
+    def ask():
+        for _ in range(2_000):
+            recorder.note(read)
+
+    with ThreadPoolExecutor(4) as pool:
+        for asked in [pool.submit(ask) for _ in range(4)]:
+            asked.result()
+    recorder.close()
+    rows = api.database.rows("SELECT times FROM user_access_logs")
+    assert sum(row["times"] for row in rows) == 8_000
+    assert len(rows) < 8_000

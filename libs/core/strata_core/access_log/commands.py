@@ -34,6 +34,15 @@ class Read:
     address: str | None
 
 
+@dataclass(slots=True)
+class Repeated:
+    """A read, and how often it was repeated until `last_at` by the same reader from the same address."""
+
+    first: Read
+    last_at: datetime
+    times: int = 1
+
+
 def address_place(organization_id: OrganizationId, row_id: UUID) -> SecretPlace:
     return SecretPlace(organization_id, "user_access_logs", "address_sealed", row_id)
 
@@ -42,12 +51,16 @@ def address_index(box: SecretBox, organization_id: OrganizationId, address: str)
     return box.blind_index(organization_id, ADDRESS_INDEX, address.encode("utf-8"))
 
 
-def rows_of(box: SecretBox, reads: Sequence[Read]) -> list[dict[str, object]]:
+def rows_of(box: SecretBox, reads: Sequence[Repeated]) -> list[dict[str, object]]:
     """Before the transaction: sealing may have to fetch a key in one of its own."""
-    places = {(read.organization_id, read.address) for read in reads if read.address is not None}
+    firsts = [each.first for each in reads]
+    places = {(read.organization_id, read.address) for read in firsts if read.address is not None}
     # Once an address and not a read: callers that ask much ask from one.
     indexes = {place: address_index(box, *place) for place in places}
-    return [_row(box, read, indexes) for read in reads]
+    return [
+        {**_row(box, each.first, indexes), "times": each.times, "last_at": each.last_at if each.times > 1 else None}
+        for each in reads
+    ]
 
 
 def write_reads(uow: UnitOfWork, rows: Sequence[dict[str, object]]) -> None:

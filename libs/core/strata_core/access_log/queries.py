@@ -28,6 +28,8 @@ class LoggedRead:
     operation: str
     purpose: str
     request_id: str | None
+    times: int
+    last_at: datetime | None
     address: str | None
 
 

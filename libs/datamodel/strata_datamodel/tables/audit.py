@@ -2,7 +2,18 @@
 see to it. The sealer puts each on its organization's hash chain shortly after its commit.
 """
 
-from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from strata_datamodel.tables import columns as c
@@ -81,6 +92,8 @@ user_access_logs = Table(
     c.words("request_id", nullable=True),
     Column("address_sealed", BYTEA, nullable=True),
     Column("address_index", BYTEA, nullable=True),
+    Column("times", Integer, nullable=False, server_default=text("1")),
+    c.instant("last_at", nullable=True),
     PrimaryKeyConstraint("organization_id", "id"),
     Index("ix_user_access_logs_organization_id_at_id", "organization_id", "at", "id"),
     Index("ix_user_access_logs_organization_id_actor_id_at", "organization_id", "actor_id", "at"),

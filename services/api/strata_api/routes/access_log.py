@@ -27,7 +27,9 @@ class LoggedReadOut(Shown):
     actor_label: str
     operation: str
     purpose: str = Field(description="Why it is logged: personal data, audit, or query.")
-    request_id: str | None
+    request_id: str | None = Field(description="Of the first, where there were several.")
+    times: int = Field(description="How often, until `last_at`: queries of one kind by one reader from one address.")
+    last_at: Instant | None
     address: str | None
 
 
