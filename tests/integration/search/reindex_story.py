@@ -1,7 +1,8 @@
 """A re-index beside people who search and alerts that fire, on any index."""
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Self
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from factories.contexts import context
 from integration.search.search_world import FIRST, SETTLED, SearchWorld
 from scenario.saga_kills import BACK, FORWARD, drive_to_end, points_of, refused_at
+from strata_core.sagas.definitions import NotYetError, PutStep
 from strata_core.sagas.tools import SagaTools
 from strata_core.search.generations import begin_building, generations_of
 from strata_core.search.projections import ALERT
@@ -17,6 +19,7 @@ from strata_core.search.source import CurrentEntities
 from strata_datamodel.errors import ConflictError
 from strata_datamodel.ids import OrganizationId, SagaId
 from strata_datamodel.search import Place
+from strata_stores.clock import ShiftedClock
 
 SECOND = Place(ALERT, 2)
 LIMIT = 200
@@ -99,6 +102,21 @@ class ReindexStory:
             held = world.held(place=place)
             assert held[ids[0]].version == 2
             assert new[0] in held
+
+    @pytest.mark.parametrize("off", [timedelta(hours=-1), timedelta(hours=1)])
+    def test_a_worker_whose_clock_is_wrong_does_not_take_a_generation_for_complete(self, world, tools, off):
+        """Whether what differs may still be on its way is told by the clock that rows are written by."""
+        world.settled(3)
+        with world.units.organization(world.acme) as uow:
+            begin_building(uow, ALERT)
+        world.index.create(SECOND)
+        wrong = replace(tools, clock=ShiftedClock(world.clock.offset + off))
+        intent = {"organization_id": str(world.acme), "kind": ALERT, "generation": SECOND.generation}
+        (verify,) = (step.effect for step in REINDEX.steps if isinstance(step, PutStep) and step.name == "verify")
+        with pytest.raises(NotYetError, match="3 entities differed"):
+            verify(wrong, intent)
+        world.fire(1, fingerprint="on its way")
+        assert verify(wrong, intent) == {"entities": 4}
 
     def test_two_at_once_are_refused(self, world):
         start(world)
