@@ -1,9 +1,7 @@
 """Panels that this process holds, answered before the framework is bothered: the caller is recognised, limited, logged
 and counted as everywhere, and the bytes go out as they are kept."""
 
-import asyncio
 from collections import OrderedDict
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -12,12 +10,14 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strata_api.api_deps import ApiDeps
-from strata_api.cached_answers import headers_of_answer, panel_asked
+from strata_api.authentication import Origin
+from strata_api.cached_answers import CACHE_STATUS, panel_asked
 from strata_api.identity_cache import Entered, IdentityCache, fingerprint, fingerprint_of_header
+from strata_api.middleware.first_message import FirstMessage
 from strata_api.middleware.security_headers import HSTS, SECURITY_HEADERS
 from strata_api.origins import check_origin
 from strata_api.rate_limits import admit, headers_of
-from strata_api.recognition import check_network
+from strata_api.recognition import check_network, context_of
 from strata_core.access.queries import KeyIdentity
 from strata_core.caching.read_through import Answer, Question
 from strata_core.observing.request_ids import request_id
@@ -39,6 +39,7 @@ _FIXED: Final = [
     (b"content-type", b"application/json"),
     *((name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()),
 ]
+_STATUS: Final = {outcome: (b"cache-status", text.encode()) for outcome, text in CACHE_STATUS.items()}
 log = structlog.get_logger("strata_api.access")
 _Words = tuple[OrganizationId, bytes]
 
@@ -60,10 +61,8 @@ class KeptPanels:
             await self._app(scope, receive, send)
             return
         began_s = self._deps.clock.monotonic_s()
-        message: Message | None = None
         try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                message = await receive()
+            message = await FirstMessage(receive, BODY_TIMEOUT_S)
         except TimeoutError:
             await self._app(scope, receive, send)  # which refuses what does not come
             return
@@ -105,7 +104,7 @@ class KeptPanels:
             return None
         try:
             await admit(self._deps.rate_limiter, scope, self._buckets(scope, known))
-            ctx = replace(known.ctx, request_id=identity, remote_addr=_address(scope))
+            ctx = context_of(known.ctx, Origin(identity, _address(scope)))
             self._deps.reads.note_if_logged(ctx, _PERMISSION, _OPERATION, self._deps.clock.now())
         except StrataError:
             return None
@@ -121,7 +120,8 @@ class KeptPanels:
             *_FIXED,
             (b"content-length", b"%d" % len(answer.body)),
             (b"x-request-id", identity.encode()),
-            *((name.encode(), value.encode()) for name, value in headers_of_answer(answer).items()),
+            (b"age", b"%d" % answer.age_s),
+            _STATUS[answer.outcome],
         ]
         if scope["scheme"] == "https":
             headers.append((b"strict-transport-security", HSTS.encode()))
@@ -157,15 +157,11 @@ def _is_plain(scope: Scope) -> bool:
     """A short JSON body, all of whose words count, from a caller who takes what is kept."""
     if scope["method"] != "POST" or not scope["path"].startswith(_HEAD):
         return False
-    is_json = is_short = False
-    for name, value in scope["headers"]:
-        if name in _UNUSUAL:
-            return False
-        if name == b"content-type":
-            is_json = value == b"application/json"
-        elif name == b"content-length":
-            is_short = value.isdigit() and 0 < int(value[:9]) <= _BODY_BYTES
-    return is_json and is_short
+    headers = dict(scope["headers"])
+    if headers.get(b"content-type") != b"application/json" or not _UNUSUAL.isdisjoint(headers):
+        return False
+    length = headers.get(b"content-length", b"")
+    return length.isdigit() and 0 < int(length[:9]) <= _BODY_BYTES
 
 
 def _replayed(message: Message, receive: Receive) -> Receive:
