@@ -1,6 +1,7 @@
 """What passes of the reconciler read and keep: what differs, where something changed, and while it is theirs."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -10,6 +11,8 @@ from sqlalchemy import text
 
 from integration.search.search_world import FIRST, SETTLED, SearchWorld
 from strata_core.ports.search_index import SearchIndex
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.search.entities import wanted_buckets, wanted_in
 from strata_core.search.projections import ALERT
 from strata_core.search.reconciling import (
@@ -25,6 +28,7 @@ from strata_core.search.reconciling import (
 )
 from strata_core.search.repairing import GRACE
 from strata_core.search.rules import Drift
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.search import Buckets, Held, Place, Projected, SearchDocument
 from strata_stores.clock import ShiftedClock
 from strata_stores.postgres.connecting import Timeouts, connect
@@ -58,6 +62,20 @@ class Slow:
         for other in self.others:
             other()
         return self.index.scan(place, organization_id, bucket, after=after, limit=limit)
+
+
+@dataclass(frozen=True)
+class Misled:
+    """Units of an organization that see another's rows."""
+
+    units: SystemUnitsOfWork
+    seen: OrganizationId
+
+    def system(self) -> AbstractContextManager[UnitOfWork]:
+        return self.units.system()
+
+    def organization(self, _: OrganizationId) -> AbstractContextManager[UnitOfWork]:
+        return self.units.organization(self.seen)
 
 
 @pytest.fixture
@@ -238,3 +256,18 @@ def test_a_row_that_is_committed_late_is_not_taken_for_a_ghost(world):
     world.heal()
     assert world.live() == {kept, late}
     assert not world.held()[late].is_deleted
+
+
+def test_a_reader_that_does_not_see_the_organization_takes_nothing_for_a_ghost(world):
+    """However often it looks. Both passes have the same epoch."""
+    ids = world.settled(3)
+    world.reconciler.adopt()
+    misled = Reconciler(Misled(world.units, world.globex), world.index, "test")
+    world.database.run("UPDATE reconciliations SET due_at = 'infinity' WHERE organization_id <> %s", world.acme)
+    world.database.run("UPDATE reconciliations SET epoch = epoch + 1 WHERE organization_id <> %s", world.acme)
+    for _ in range(2):
+        misled.step()
+        world.clock.advance(GRACE + LEASE)
+    world.project()
+    assert world.live() == set(ids)
+    assert world.database.rows("SELECT FROM divergences") == []

@@ -106,10 +106,10 @@ def keep_pass(uow: UnitOfWork, claimed: ClaimedPass) -> None:
     """Called in the transactions of a pass: its lease is renewed when a third of it is over, by the database's clock.
     Raises PassLostError once it is another's. One that ran out is good while nobody took it."""
     r, now = reconciliations, uow.now()
-    lease_until = uow.execute(select(r.c.lease_until).where(_row_of(uow, claimed))).scalar_one_or_none()
+    lease_until = uow.execute(select(r.c.lease_until).where(_row_of(claimed))).scalar_one_or_none()
     if lease_until is not None and lease_until > now + LEASE * 2 / 3:
         return
-    renewed = update(r).where(_row_of(uow, claimed), r.c.lease_until.is_not(None)).values(lease_until=now + LEASE)
+    renewed = update(r).where(_row_of(claimed), r.c.lease_until.is_not(None)).values(lease_until=now + LEASE)
     if not uow.execute(renewed).rowcount:
         raise PassLostError("another worker took the pass over")
 
@@ -180,17 +180,17 @@ def _pause(comparison: Comparison, took: timedelta) -> timedelta:
 
 
 def _holds(uow: UnitOfWork, claimed: ClaimedPass) -> bool:
-    held = select(reconciliations.c.epoch).where(_row_of(uow, claimed)).with_for_update()
+    held = select(reconciliations.c.epoch).where(_row_of(claimed)).with_for_update()
     return uow.execute(held).one_or_none() is not None
 
 
 def _end(uow: UnitOfWork, claimed: ClaimedPass, due_at: datetime, values: Mapping[str, object]) -> None:
-    ended = update(reconciliations).where(_row_of(uow, claimed))
+    ended = update(reconciliations).where(_row_of(claimed))
     uow.execute(ended.values(due_at=due_at, claimed_by=None, lease_until=None, **values))
 
 
-def _row_of(uow: UnitOfWork, claimed: ClaimedPass) -> ColumnElement[bool]:
-    """While nobody claimed it since."""
+def _row_of(claimed: ClaimedPass) -> ColumnElement[bool]:
+    """While nobody claimed it since. A unit that does not see this organization does not see its row."""
     r = reconciliations
-    mine = and_(r.c.organization_id == uow.organization_id, r.c.store == STORE, r.c.kind == claimed.kind)
+    mine = and_(r.c.organization_id == claimed.organization_id, r.c.store == STORE, r.c.kind == claimed.kind)
     return and_(mine, r.c.epoch == claimed.epoch)
