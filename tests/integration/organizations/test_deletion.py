@@ -21,8 +21,10 @@ from strata_datamodel.errors import DeniedError, InvalidError
 NOW = timedelta(0)
 
 
-def ask(held, slug="acme", grace=NOW, confirm=None):
+def ask(held, slug="acme", grace=NOW, confirm=None, label=None):
     ctx = held.context(slug)
+    if label is not None:
+        ctx = replace(ctx, actor=replace(ctx.actor, label=label))
     with held.app_units.organization(ctx.organization_id) as uow:
         return request_deletion(ctx, uow, confirm=confirm or slug, grace=grace)
 
@@ -78,6 +80,24 @@ def test_the_receipt_says_what_was_there_and_is_signed(held):
     assert mail["To"] == "owner@acme.test"
     text = mail.get_content()
     assert read(text[text.index("{") :].encode()) == receipt
+
+
+def test_the_receipt_goes_to_the_persons_address_whoever_acts_for_them(held):
+    drive_to_end(
+        held.world, DELETION, held.tools, ask(held, label="owner@acme.test, by root (command line)"), frozenset()
+    )
+    (path,) = held.mail.glob("*.eml")
+    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    assert mail["To"] == "owner@acme.test"
+    assert document_of(receipt_for(held, "acme"))["requested_by"] == "owner@acme.test, by root (command line)"
+
+
+def test_what_an_operator_deletes_is_mailed_to_nobody(held):
+    ctx = replace(held.context("acme"), actor=Actor(ActorKind.SYSTEM, None, "root (command line)"))
+    with held.units.organization(ctx.organization_id) as uow:
+        saga_id = request_deletion(ctx, uow, confirm="acme", grace=NOW)
+    assert drive_to_end(held.world, DELETION, held.tools, saga_id, frozenset()) == "done"
+    assert list(held.mail.glob("*.eml")) == []
 
 
 def test_a_receipt_that_was_tampered_with_is_found_out(held):

@@ -18,6 +18,7 @@ from strata_datamodel.errors import ConflictError, DeniedError, InvalidError, Pr
 from strata_datamodel.ids import SagaId
 from strata_datamodel.limits import DELETION_GRACE_HOURS_MAX
 from strata_datamodel.tables.sagas import sagas
+from strata_datamodel.tables.users import users
 
 REQUESTED: Final = "organization.deletion_requested"
 _LOCK: Final = "organization"
@@ -53,11 +54,18 @@ def request_deletion(ctx: Context, uow: UnitOfWork, *, confirm: str, grace: time
         "requested_by": ctx.actor.label,
         "requested_at": instant(uow.now()),
         "not_before": (uow.now() + grace).isoformat(),
-        "mail_to": ctx.actor.label if ctx.actor.kind is ActorKind.USER else None,
+        "mail_to": _address(ctx, uow),
     }
     after = {"not_before": given["not_before"]}
     record(ctx, uow, REQUESTED, "organization", str(organization.id), after=after)
     return start_saga(ctx, uow, DELETION, given, lock_key=_LOCK)
+
+
+def _address(ctx: Context, uow: UnitOfWork) -> str | None:
+    """Of the person who asks. Their label may say more: who acts for them, say."""
+    if ctx.actor.kind is not ActorKind.USER:
+        return None
+    return uow.execute(select(users.c.email).where(users.c.id == ctx.actor.actor_id)).scalar_one_or_none()
 
 
 def _living_saga(uow: UnitOfWork) -> SagaId | None:
