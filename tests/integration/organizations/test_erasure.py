@@ -79,9 +79,11 @@ def test_a_host_is_forgotten_in_every_store(held, ann):
     acme, globex = held.organization("acme"), held.organization("globex")
     theirs = held.holdings(globex)
     _, document = erased(held, HOST)
-    assert document["before"] | {"cache": 0, "rows": {}} == {"logs": 1, "metrics": 2, "cache": 0, "rows": {}}
+    assert document["before"] | {"cache": 0, "rows": {}} == {
+        "logs": 1, "metrics": 2, "search": 0, "cache": 0, "rows": {},
+    }  # fmt: skip
     assert document["before"]["rows"] == {"metric_series": 1, "hosts": 1, "alerts": 1}
-    assert document["after"] == {"logs": 0, "metrics": 0, "rows": {}}
+    assert document["after"] == {"logs": 0, "metrics": 0, "search": 0, "rows": {}}
     assert held.tools.metric_store.count_points(acme) == 3
     assert held.tools.log_store.count(acme) == 2
     assert held.database.rows("SELECT 1 FROM hosts WHERE organization_id = %s", acme) == []
@@ -99,7 +101,7 @@ def test_a_labels_value_is_forgotten_in_every_store(held):
     _, document = erased(held, LABEL)
     assert (document["before"]["logs"], document["before"]["metrics"]) == (1, 1)
     assert document["before"]["rows"] == {"metric_series": 1, "hosts": 1}
-    assert document["after"] == {"logs": 0, "metrics": 0, "rows": {}}
+    assert document["after"] == {"logs": 0, "metrics": 0, "search": 0, "rows": {}}
     (host,) = held.database.rows("SELECT tags FROM hosts WHERE organization_id = %s", acme)
     assert host["tags"] == {"rack": "7"}
     (host,) = held.database.rows("SELECT tags FROM hosts WHERE organization_id <> %s", acme)
@@ -115,7 +117,7 @@ def test_a_person_is_forgotten_in_every_store_and_the_evidence_stays(held, ann):
     assert document["before"]["rows"].keys() == {
         "metric_series", "user_access_logs", "memberships", "alerts", "invitations",
     }  # fmt: skip
-    assert document["after"] == {"logs": 0, "metrics": 0, "rows": {}}
+    assert document["after"] == {"logs": 0, "metrics": 0, "search": 0, "rows": {}}
     assert held.tools.metric_store.count_matching(acme, [("user", "ben")]) == 1
     (user,) = held.database.rows("SELECT * FROM users WHERE id = %s", ann)
     assert user["email"].endswith("@erased.invalid")
@@ -205,7 +207,7 @@ def test_killed_at_every_boundary_it_is_done_and_nothing_else_is_gone(held):
         _, document = erased(held, Selector(ErasureKind.HOST, value=name), points)
         before, after = document["before"], document["after"]
         assert (before["logs"], before["metrics"], before["rows"]) == (1, 1, {"metric_series": 1}), points
-        assert after == {"logs": 0, "metrics": 0, "rows": {}}, points
+        assert after == {"logs": 0, "metrics": 0, "search": 0, "rows": {}}, points
         assert len(held.database.rows("SELECT 1 FROM receipts WHERE kind = 'erasure'")) == number + 1
     assert (held.tools.log_store.count(acme), held.tools.metric_store.count_points(acme)) == (2, 3)
 

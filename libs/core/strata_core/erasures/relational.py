@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import BYTEA
 
+from strata_core.erasures import events, letters
 from strata_core.erasures.rules import ERASED, ErasureKind, Selector, labels_of, needles, pseudonym
 from strata_core.outbox.commands import append
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -36,7 +37,7 @@ from strata_datamodel.tables.identity import external_identities
 from strata_datamodel.tables.inventory import hosts, services
 from strata_datamodel.tables.mails import mails
 from strata_datamodel.tables.organizations import memberships
-from strata_datamodel.tables.outbox import dead_letters, idempotency
+from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
 from strata_datamodel.tables.people import email_changes, invitations, legacy_users
 from strata_datamodel.tables.series import metric_series
 from strata_datamodel.tables.sign_in import passkeys, recovery_codes, security_events, totp_secrets
@@ -68,6 +69,15 @@ def count_rows(uow: UnitOfWork, selector: Selector, tags: Sequence[TagPair]) -> 
     counts = {str(doomed.table.name): _count(uow, doomed.table, doomed.where) for doomed in _doomed(selector, tags)}
     for table, where in _named(selector):
         counts[str(table.name)] = counts.get(str(table.name), 0) + _count(uow, table, where)
+    counts[dead_letters.name] += letters.count_packed(uow, selector)[0]
+    return {name: count for name, count in counts.items() if count}
+
+
+def count_unsearched(uow: UnitOfWork, selector: Selector) -> dict[str, int]:
+    """What nobody can look into: letters that cannot be read, and series of texts, whose values no store searches."""
+    counts = {"dead_letters": letters.count_packed(uow, selector)[1]}
+    if selector.kind is ErasureKind.PERSON:
+        counts["series_of_texts"] = _count(uow, metric_series, metric_series.c.field_class == "string")
     return {name: count for name, count in counts.items() if count}
 
 
@@ -84,6 +94,8 @@ def forget_rows(uow: UnitOfWork, erasure_id: UUID, selector: Selector, tags: Seq
     """Idempotent."""
     for doomed in _doomed(selector, tags):
         uow.execute(delete(doomed.table).where(_here(uow, doomed.table), doomed.where))
+    letters.delete_packed(uow, selector)
+    events.redact(uow, selector)
     name = pseudonym(erasure_id)
     _rename_in_alerts(uow, selector, name)
     _forget_labels(uow, selector)
@@ -98,7 +110,9 @@ def forget_rows(uow: UnitOfWork, erasure_id: UUID, selector: Selector, tags: Seq
 def _doomed(selector: Selector, tags: Sequence[TagPair]) -> Iterator[Doomed]:
     if tags:
         yield Doomed(metric_series, _has_one(metric_series, "tags", tags))
-    yield Doomed(dead_letters, _holds(dead_letters.c.content, selector))
+    is_plain = letters.plain(dead_letters.c.content_format)
+    yield Doomed(dead_letters, and_(is_plain, _holds(dead_letters.c.content, selector)))
+    yield Doomed(outbox, and_(events.IS_DONE, events.tells(selector)))
     yield Doomed(idempotency, _holds(idempotency.c.response, selector))
     labels = labels_of(selector)
     if labels:
@@ -120,6 +134,7 @@ def _doomed(selector: Selector, tags: Sequence[TagPair]) -> Iterator[Doomed]:
 def _named(selector: Selector) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     """Rows that stay, but in which the subject is named."""
     yield alerts, _is_in_alert(selector)
+    yield outbox, and_(~events.IS_DONE, events.tells(selector))
     for table in (hosts, services):
         yield table, _is_in_tags(table, selector)
     if selector.kind is ErasureKind.PERSON:

@@ -4,16 +4,17 @@ what it found.
 What was to be forgotten stands in the saga's intents while it runs, and nowhere when it is done.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, literal_column, null, select, update
+from sqlalchemy import null, select, update
 
 from strata_core.context import Context
-from strata_core.erasures import relational, settling
+from strata_core.erasures import relational, searched, settling
 from strata_core.erasures.rules import ErasureKind, Selector, events_of, selector_from, subject_digest, tags_of
+from strata_core.listing.pages import oldest_first
 from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
@@ -32,16 +33,20 @@ RECEIPT_KIND: Final = "erasure"
 DONE: Final = "erasure.done"
 _LONG: Final = timedelta(minutes=30)
 _ROUNDS: Final = 3
-_AUDIT_KEPT: Final = "the audit log is evidence that must stay as it was written; it goes with its organization"
+_WHY_KEPT: Final = {
+    "audit_log": "the audit log is evidence that must stay as it was written; it goes with its organization",
+    "dead_letters": "they cannot be decompressed or put together, so nobody can tell what they hold",
+    "series_of_texts": "no store can look into the values of metrics that are texts; they may hold it",
+}
+_SERIES_AT_ONCE: Final = 5_000
 
 
 def describe(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
     selector = _selector(uow, saga)
-    known = _known_tags(uow) if selector.kind is ErasureKind.PERSON else []
     return {
         "organization_id": str(uow.organization_id),
         "selector": selector.document(),
-        "tags": [list(pair) for pair in tags_of(selector, known)],
+        "tags": [list(pair) for pair in _tags_found(uow, selector)],
     }
 
 
@@ -51,6 +56,7 @@ def count_stores(tools: SagaTools, intent: Json) -> Json:
     return {
         "logs": tools.log_store.count_matching(organization_id, events_of(selector)),
         "metrics": tools.metric_store.count_matching(organization_id, tags),
+        "search": searched.count_found(tools, organization_id, selector),
     }
 
 
@@ -59,6 +65,7 @@ def count_rows(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
     return {
         "rows": relational.count_rows(uow, selector, tags),
         "audit_log_kept": relational.count_kept(uow, selector),
+        "unsearched": relational.count_unsearched(uow, selector),
     }
 
 
@@ -77,6 +84,12 @@ def erase_metrics(tools: SagaTools, intent: Json) -> Json:
 
 def forget_rows(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
     relational.forget_rows(uow, _erasure_id(saga), _selector(uow, saga), _tags(saga))
+
+
+def project_alerts(tools: SagaTools, intent: Json) -> Json:
+    organization_id, selector, _ = _read(intent)
+    searched.project(tools, organization_id, selector)
+    return None
 
 
 def empty_cache(tools: SagaTools, intent: Json) -> Json:
@@ -98,6 +111,7 @@ def count_residue(tools: SagaTools, intent: Json) -> Json:
             break
         erase_logs(tools, intent)
         erase_metrics(tools, intent)
+        project_alerts(tools, intent)
     return count_stores(tools, intent)
 
 
@@ -129,8 +143,9 @@ def write_receipt(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
         "after": {**done["count-residue"], "rows": done["count-rows-left"]["rows"]},
         "spools": settling.settled(saga),
     }
-    if kept := done["count-rows"]["audit_log_kept"]:
-        document["kept"] = [{"what": "audit_log", "rows": kept, "why": _AUDIT_KEPT}]
+    kept = {"audit_log": done["count-rows"]["audit_log_kept"], **done["count-rows"]["unsearched"]}
+    if told := [{"what": what, "rows": rows, "why": _WHY_KEPT[what]} for what, rows in kept.items() if rows]:
+        document["kept"] = told
     return {"receipt_id": receipt_id, "content": canonical(document).decode("ascii")}
 
 
@@ -152,11 +167,22 @@ def keep(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
     append(uow, Event(DONE, 1, "erasure", erasure_id, {"receipt_id": str(receipt_id)}))
 
 
-def _known_tags(uow: UnitOfWork) -> list[TagPair]:
-    pair = func.jsonb_each_text(metric_series.c.tags).table_valued("key", "value").lateral("pair")
-    here = metric_series.c.organization_id == uow.organization_id
-    wanted = select(pair.c.key, pair.c.value).select_from(metric_series).join(pair, literal_column("true")).where(here)
-    return [(row.key, row.value) for row in uow.execute(wanted.distinct())]
+def _tags_found(uow: UnitOfWork, selector: Selector) -> list[TagPair]:
+    if selector.kind is not ErasureKind.PERSON:
+        return tags_of(selector, ())
+    return list(dict.fromkeys(pair for page in _known_tags(uow) for pair in tags_of(selector, page)))
+
+
+def _known_tags(uow: UnitOfWork) -> Iterator[list[TagPair]]:
+    """In pages: an organization may have millions of series, and no statement may take long."""
+    s, after = metric_series.c, None
+    while True:
+        wanted = select(s.id, s.tags).where(s.organization_id == uow.organization_id)
+        rows = uow.execute(oldest_first(wanted, s.id, after=after, limit=_SERIES_AT_ONCE)).all()
+        yield list({pair for row in rows for pair in row.tags.items()})
+        if len(rows) < _SERIES_AT_ONCE:
+            return
+        after = rows[-1].id
 
 
 def _selector(uow: UnitOfWork, saga: Saga) -> Selector:
@@ -193,6 +219,7 @@ ERASURE: Final = SagaDefinition(
         PutStep("erase-logs", intend=found, effect=erase_logs, timeout=_LONG),
         PutStep("erase-metrics", intend=found, effect=erase_metrics, timeout=_LONG),
         LocalStep("forget-rows", run=forget_rows, timeout=_LONG),
+        PutStep("project-alerts", intend=found, effect=project_alerts, timeout=_LONG),
         PutStep("empty-cache", intend=found, effect=empty_cache),
         PutStep("count-residue", intend=found, effect=count_residue, timeout=_LONG),
         LocalStep("count-rows-left", run=count_rows_left, timeout=_LONG),
