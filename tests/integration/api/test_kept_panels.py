@@ -14,7 +14,7 @@ from factories.point_batches import SECOND, batch_of, point
 from fixtures.api import PASSWORD, ApiWorld, serving
 from strata_api.app import create_app
 from strata_core.caching.figures import CacheFigures, Outcome
-from strata_core.ports.rate_limiter import RateLimiter
+from strata_core.ports.rate_limiter import Bucket, RateLimiter, Taken
 from strata_stores.embedded.valkey import EmbeddedValkey
 from strata_stores.local_rate_limiter import LocalRateLimiter
 from strata_stores.redis.cache import RedisCache
@@ -22,6 +22,15 @@ from strata_stores.redis.cache import RedisCache
 PATH = "/api/v1/orgs/acme/metrics/query"
 QUESTION = {"measurement": "cpu", "field": "usage", "aggregate": "sum", "from": "now-1h"}
 OF_ITS_OWN = {"x-request-id", "date", "age", "cache-status", "ratelimit"}
+
+
+class CountingLimiter(LocalRateLimiter):
+    refusals = 0
+
+    def take_at_once(self, bucket: Bucket) -> Taken | None:
+        taken = super().take_at_once(bucket)
+        self.refusals += taken is not None and not taken.is_allowed
+        return taken
 
 
 class Panels:
@@ -152,10 +161,11 @@ def test_an_answer_that_is_old_is_asked_for_anew(panels: Panels) -> None:
 
 
 def test_who_asks_too_often_is_refused_whatever_is_held(shared_api: ApiWorld, embedded_valkey: EmbeddedValkey) -> None:
-    limiter = LocalRateLimiter(shared_api.clock)
+    limiter = CountingLimiter(shared_api.clock)
     for panels in opened(shared_api, embedded_valkey, limiter, rate=10):
         panels.held()
         answers = [panels.ask() for _ in range(300)]
         assert {answer.status_code for answer in answers} == {200, 429}
         assert panels.shortly() > 10
         assert all("retry-after" in answer.headers for answer in answers if answer.status_code == 429)
+        assert limiter.refusals == [answer.status_code for answer in answers].count(429)  # once a request

@@ -1,6 +1,7 @@
 """Reads each body whole before anything looks at it, so that its size, its pace and its compression have one limit."""
 
 import asyncio
+from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,9 +10,16 @@ from strata_datamodel.errors import DeadlineError, TooLargeError
 from strata_datamodel.limits import API_BODY_BYTES, BODY_TIMEOUT_S
 from strata_wire.decompression import IDENTITY, coding_of, decompress
 
+_WAITED: Final = "body_waited_s"
+
 
 class ClientGoneError(Exception):
     """Nobody is left to answer."""
+
+
+def note_waited(scope: Scope, waited_s: float) -> None:
+    """Of the time that the body has, so much is gone."""
+    scope["state"][_WAITED] = waited_s
 
 
 class BodyLimits:
@@ -30,7 +38,7 @@ class BodyLimits:
         if not declared.isascii() or not declared.isdigit() or int(declared) > self._limit_bytes:
             raise self._too_large()
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s - scope.get("state", {}).get(_WAITED, 0.0)):
                 body = await self._read(receive)
         except TimeoutError:
             raise DeadlineError("the body did not arrive in time", code="body_timeout") from None

@@ -13,6 +13,7 @@ from strata_api.api_deps import ApiDeps
 from strata_api.authentication import Origin
 from strata_api.cached_answers import CACHE_STATUS, panel_asked
 from strata_api.identity_cache import Entered, IdentityCache, fingerprint, fingerprint_of_header
+from strata_api.middleware.bodies import note_waited
 from strata_api.middleware.first_message import FirstMessage
 from strata_api.middleware.security_headers import HSTS, SECURITY_HEADERS
 from strata_api.origins import check_origin
@@ -48,8 +49,16 @@ class KeptPanels:
     """Outermost. Whatever is not plainly a panel that is held, asked by somebody who is known and may, goes the long
     way: errors are made there. What words mean is learned from the answers of the long way."""
 
-    def __init__(self, app: ASGIApp, *, deps: ApiDeps, identities: IdentityCache) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        deps: ApiDeps,
+        identities: IdentityCache,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
         self._app = app
+        self._body_timeout_s = body_timeout_s
         self._deps = deps
         self._identities = identities
         self._address_bucket = address_buckets(deps.address_requests_per_second)
@@ -60,13 +69,16 @@ class KeptPanels:
         if scope["type"] != "http" or not scope["path"].endswith(_TAIL) or not _is_plain(scope):
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})
         began_s = self._deps.clock.monotonic_s()
         try:
-            message = await FirstMessage(receive, BODY_TIMEOUT_S)
+            message = await FirstMessage(receive, self._body_timeout_s)
         except TimeoutError:
+            note_waited(scope, self._body_timeout_s)
             await self._app(scope, receive, send)  # which refuses what does not come
             return
-        scope.setdefault("state", {})
+        if message.get("more_body", False):
+            note_waited(scope, self._deps.clock.monotonic_s() - began_s)
         words = b"" if message.get("more_body", False) else message.get("body", b"")
         known = self._known(scope) if words else None
         if known is not None:
