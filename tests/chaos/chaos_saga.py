@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, insert, text, update
 
+from chaos.poison import happen
 from fixtures.relational import Database
 from strata_core.context import Context
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -75,12 +76,17 @@ def object_of(name: str) -> Any:
     def intend(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
         refuse_here(saga, name)
         organization_id = str(saga.organization_id)
-        return {"organization_id": organization_id, "key": f"chaos/{saga.id}/{name}", "body": f"{name} at {uow.now()}"}
+        poison = saga.input.get("poison", "")
+        object_key = f"chaos/{saga.id}/{name}"
+        return {
+            "organization_id": organization_id, "key": object_key, "body": f"{name} at {uow.now()}", "poison": poison
+        }  # fmt: skip
 
     return intend
 
 
 def store(tools: SagaTools, intent: Json) -> Json:
+    happen(intent["poison"])
     tools.archive.put(OrganizationId(UUID(intent["organization_id"])), intent["key"], intent["body"].encode())
 
 
@@ -146,6 +152,11 @@ class Outside:
 
     def states(self) -> Counter[str]:
         return Counter(str(row["state"]) for row in self.rows())
+
+    def is_whole(self) -> bool:
+        """To be waited for: says what is amiss as long as something is."""
+        assert self.breaches() == []
+        return True
 
     def breaches(self) -> list[str]:
         """Of I9 (all ended), I2 (nothing doubled) and of "all or nothing"."""

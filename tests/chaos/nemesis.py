@@ -2,8 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -68,6 +68,26 @@ def flush(client: redis.Redis, times: int, pause_s: float) -> None:
         with suppress(redis.RedisError):
             client.flushall()
         threading.Event().wait(pause_s)
+
+
+@contextmanager
+def flushing(url: str, every_s: float) -> Iterator[list[bool]]:
+    """FLUSHALL in the background until the block ends. Tells of each that was answered."""
+    stopping, answered = threading.Event(), list[bool]()
+
+    def keep_flushing() -> None:
+        while not stopping.wait(every_s):
+            # A server that is down has nothing left to be flushed.
+            with suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=2) as client:
+                answered.append(client.flushall())
+
+    thread = threading.Thread(target=keep_flushing, name="flushing")
+    thread.start()
+    try:
+        yield answered
+    finally:
+        stopping.set()
+        thread.join(10)
 
 
 def embedded_valkey(data_dir: Path) -> redis.Redis:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import MISSING, Field, dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +18,7 @@ from uuid import uuid4
 import psutil
 
 from chaos.chaos_saga import CHAOS
+from chaos.poison import happen
 from fakes.memory_data_keys import MemoryDataKeys
 from strata_core.context import Context
 from strata_core.mail.links import LinkKey
@@ -25,7 +28,7 @@ from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.errors import StoreUnavailableError
 from strata_stores.archive.object_archive import open_archive
 from strata_stores.breaker import Breaker
-from strata_stores.clock import SystemClock
+from strata_stores.clock import ShiftedClock
 from strata_stores.null.mailer import MailDirectory
 from strata_stores.null.notifier import NullNotifier
 from strata_stores.postgres.engine import open_engine
@@ -114,20 +117,6 @@ class Faults:
         happen(self.plan.pop(name, ""))
 
 
-def happen(what: str) -> None:
-    if what == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    elif what == "stop":
-        os.kill(os.getpid(), signal.SIGSTOP)
-    elif what == "hang":
-        while True:
-            pass
-    elif what == "eat":
-        hoard = []
-        while True:
-            hoard.append(bytearray(16 << 20))
-
-
 def misbehave(_: Context, __: UnitOfWork, claimed: ClaimedEvent) -> None:
     happen(str(claimed.event.payload.get("how", "")))
 
@@ -136,16 +125,23 @@ HANDLERS: Mapping[str, Handler] = {"chaos.event": misbehave}
 
 
 class Victim:
-    """A worker in a process of its own. `faults` say what happens to it where."""
+    """A worker in a process of its own. `faults` say what happens to it where, `ahead_s` how far its clock is ahead,
+    `room` how many bytes it may have besides those it starts with."""
 
-    def __init__(self, place: Place, log: Path, *, faults: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, place: Place, log: Path, *, faults: Mapping[str, str] | None = None, ahead_s: float = 0, room: int = 0
+    ) -> None:
         self._place = place
+        self._ahead_s = ahead_s
+        self._room = room
         self._log = log
         self._faults = dict(faults or {})
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Victim":
-        told = json.dumps({"place": vars(self._place), "faults": self._faults})
+        told = json.dumps(
+            {"place": vars(self._place), "faults": self._faults, "ahead_s": self._ahead_s, "room": self._room}
+        )
         paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         with self._log.open("ab") as log:
@@ -195,7 +191,11 @@ def main(told: dict[str, Json]) -> None:
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     changes = {"fault_points": Faults(told["faults"]), "handlers": HANDLERS}
-    with chaos_worker(Place(**told["place"]), SystemClock(), **changes):
+    clock = ShiftedClock(timedelta(seconds=told["ahead_s"]))
+    with chaos_worker(Place(**told["place"]), clock, **changes):
+        if told["room"]:
+            limit = psutil.Process().memory_info().vms + told["room"]
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         stopping.wait()
 
 
