@@ -8,6 +8,7 @@ from typing import Final
 from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from strata_api.api_deps import ApiDeps
 from strata_api.errors import install_error_handlers
@@ -24,12 +25,29 @@ from strata_api.openapi import install_openapi
 from strata_api.routes import ROUTERS
 from strata_core.access.hints import AccessHints
 from strata_core.observing.shared_reading import SharedReading
+from strata_core.observing.tracing import is_traced
 from strata_datamodel.limits import API_BODY_BYTES, API_THREADS, BODY_TIMEOUT_S, REQUEST_TIMEOUT_S
 
 _DESCRIPTION: Final = (
     "Metrics, logs, alerts and on-call for many organizations. Errors are RFC 9457 problems with a stable `code`; "
     "lists are paged by `cursor`; changes of an entity take its `ETag` as `If-Match`."
 )
+
+
+class _Api(FastAPI):
+    """Panels that are held are answered before the framework is asked, which costs as much as the answer."""
+
+    _short_way: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await (self._short_way or self.long_way)(scope, receive, send)
+
+    async def long_way(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
+
+    def take_short_way(self, short_way: ASGIApp) -> None:
+        self._short_way = short_way
 
 
 def create_app(
@@ -47,7 +65,7 @@ def create_app(
         await run_in_threadpool(hints.stop)
         await run_in_threadpool(deps.reads.close)
 
-    app = FastAPI(
+    app = _Api(
         lifespan=until_drained,
         title="Strata",
         version="1",
@@ -75,5 +93,8 @@ def create_app(
     app.add_middleware(AddressLimits, limiter=deps.rate_limiter, rate=deps.address_requests_per_second)
     app.add_middleware(RequestContext, clock=deps.clock, figures=deps.figures)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(KeptPanels, deps=deps, identities=identities)
+    if is_traced():  # the framework makes the spans
+        app.add_middleware(KeptPanels, deps=deps, identities=identities)
+    else:
+        app.take_short_way(KeptPanels(app.long_way, deps=deps, identities=identities))
     return app

@@ -11,6 +11,11 @@ TRACER = trace.get_tracer("strata")
 _FLUSH_MS = 3_000
 
 
+def is_traced() -> bool:
+    """Whether this process was told to."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
 def configure_tracing(endpoint: str, service: str, version: str) -> Callable[[], None]:
     """OTLP over HTTP to `endpoint` (its base, without /v1/traces). Once a process; returns what sends the rest."""
     try:
