@@ -71,6 +71,30 @@ def test_neither_a_tombstone_nor_a_receipt_goes_away_again(database, audited, st
         as_worker(database, audited.first, statement)
 
 
+@pytest.fixture
+def alerted(database: Database, two_organizations: TwoOrganizations) -> TwoOrganizations:
+    """Both have an alert that somebody was told of, and somebody is to be told of."""
+    for organization in (two_organizations.first, two_organizations.second):
+        database.run(
+            "WITH hook AS (INSERT INTO webhooks (organization_id, name, url, secret_sealed, event_kinds)"
+            f"  VALUES ('{organization}', 'w', 'https://receiver.test', '', '{{}}') RETURNING id),"
+            " alert AS (INSERT INTO alerts (organization_id, fingerprint, severity)"
+            f"  VALUES ('{organization}', 'f', 'info') RETURNING id)"
+            " INSERT INTO notifications (organization_id, outbox_id, alert_id, webhook_id, event_kind)"
+            f" SELECT '{organization}', app.uuid_v7(), alert.id, hook.id, 'alert.fired' FROM alert, hook"
+        )
+    return two_organizations
+
+
+@pytest.mark.parametrize("table", ["notifications", "alerts"])
+def test_alerts_and_who_was_told_go_behind_a_tombstone_only(database, alerted, table):
+    put_up_tombstone(database, alerted.second)
+    assert as_worker(database, alerted.first, f"DELETE FROM {table}") == 0
+    assert len(database.rows(f"SELECT 1 FROM {table}")) == 2
+    assert as_worker(database, alerted.second, f"DELETE FROM {table}") == 1
+    assert database.rows(f"SELECT organization_id AS id FROM {table}") == [{"id": alerted.first}]
+
+
 def test_people_and_programs_put_up_no_tombstones(database, audited):
     with psycopg.connect(database.url(APP)) as connection, pytest.raises(errors.InsufficientPrivilege):
         connection.execute("SELECT 1 FROM tombstones")

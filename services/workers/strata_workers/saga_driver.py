@@ -26,6 +26,7 @@ from strata_core.sagas.definitions import (
     SagaDefinition,
     Step,
     StepKind,
+    Unfinished,
 )
 from strata_core.sagas.fault_points import NO_FAULTS, FaultPoints
 from strata_core.sagas.progress import LeaseLostError, Values
@@ -161,8 +162,12 @@ class SagaDriver:
         declared = _of(definition, step, LocalStep)
         self._point(saga, step, "before_intent")
         with self._unit(saga) as uow:
-            output = frozen(step.name, declared.run(_context(saga, definition), uow, saga.seen_by_steps()))
+            given = declared.run(_context(saga, definition), uow, saga.seen_by_steps())
             self._point(saga, step, "after_effect")
+            if isinstance(given, Unfinished):
+                progress.wait(uow, saga, step.seq, given.delay, given.reason)
+                return None
+            output = frozen(step.name, given)
             after = self._advance(uow, saga, replace(step, state=StepState.DONE, output=output), definition)
         self._point(saga, step, "after_confirm")
         return after

@@ -4,18 +4,22 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Select, Table, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, Table, delete, func, select, tuple_
 
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_datamodel.ids import OrganizationId, SagaId
+from strata_datamodel.ids import SagaId
+from strata_datamodel.tables.alerting import alert_rules
 from strata_datamodel.tables.all import metadata
 from strata_datamodel.tables.erasing import receipts, tombstones
+from strata_datamodel.tables.notifying import webhooks
 from strata_datamodel.tables.organizations import organizations
 from strata_datamodel.tables.sagas import saga_steps, sagas
 
 KEPT: Final = frozenset({tombstones.name, receipts.name, sagas.name, saga_steps.name})
 """What proves the deletion stays, and so does the saga that does it; others' sagas go."""
-_ROWS_PER_STATEMENT: Final = 10_000
+LEFT_TO_CASCADE: Final = frozenset({alert_rules.name, webhooks.name})
+"""No role deletes them but by their organization's row, and quotas keep them few."""
+ROWS_PER_BITE: Final = 10_000
 
 
 @cache
@@ -27,9 +31,9 @@ def belonging_tables() -> tuple[Table, ...]:
 
 
 @cache
-def tables_left_behind() -> tuple[Table, ...]:
-    """Those that the database does not empty by itself, with the organization's own row."""
-    return tuple(table for table in belonging_tables() if not _goes_along(table))
+def emptied_tables() -> tuple[Table, ...]:
+    """Also those that would go with the organization's own row: they may hold more than one statement can delete."""
+    return tuple(table for table in belonging_tables() if table.name not in LEFT_TO_CASCADE)
 
 
 def count_rows(uow: UnitOfWork) -> dict[str, int]:
@@ -42,35 +46,35 @@ def count_rows(uow: UnitOfWork) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def delete_rows(uow: UnitOfWork, saga_id: SagaId) -> None:
-    """Idempotent. The audit log too, which the database allows behind a tombstone only."""
-    here = uow.organization_id
-    for table in tables_left_behind():
-        _empty(uow, table, here)
+def delete_bite(uow: UnitOfWork, saga_id: SagaId) -> bool:
+    """Up to ROWS_PER_BITE rows; whether there may be more. Behind its tombstone only, which the audit log and alerts
+    are held by. The organization's own row goes last. Idempotent."""
+    here, room = uow.organization_id, ROWS_PER_BITE
+    for table in emptied_tables():
+        room -= _delete(uow, table, table.c.organization_id == here, room)
+        if room <= 0:
+            return True
+    room -= _delete(uow, sagas, (sagas.c.organization_id == here) & (sagas.c.id != saga_id), room)
+    if room <= 0:
+        return True
     uow.execute(delete(organizations).where(organizations.c.id == here))
-    uow.execute(delete(sagas).where(sagas.c.organization_id == here, sagas.c.id != saga_id))
+    return False
+
+
+def delete_rows(uow: UnitOfWork, saga_id: SagaId) -> None:
+    """All in one transaction: for an organization that never opened, and for what came late. Idempotent."""
+    while delete_bite(uow, saga_id):
+        pass
 
 
 def _count(table: Table) -> Select[int]:
     return select(func.count()).select_from(table)
 
 
-def _empty(uow: UnitOfWork, table: Table, organization_id: OrganizationId) -> None:
-    """In bites, as no statement may take long."""
+def _delete(uow: UnitOfWork, table: Table, where: ColumnElement[bool], limit: int) -> int:
     key = tuple_(*table.primary_key.columns)
-    bite = select(*table.primary_key.columns).where(table.c.organization_id == organization_id)
-    while uow.execute(
-        delete(table).where(table.c.organization_id == organization_id, key.in_(bite.limit(_ROWS_PER_STATEMENT)))
-    ).rowcount:
-        pass
-
-
-def _goes_along(table: Table) -> bool:
-    return any(
-        constraint.ondelete == "CASCADE"
-        and (constraint.referred_table is organizations or _goes_along(constraint.referred_table))
-        for constraint in table.foreign_key_constraints
-    )
+    bite = select(*table.primary_key.columns).where(where).limit(limit)
+    return int(uow.execute(delete(table).where(where, key.in_(bite))).rowcount)
 
 
 def total(counts: Mapping[str, int]) -> int:

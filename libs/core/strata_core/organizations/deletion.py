@@ -22,7 +22,16 @@ from strata_core.ports.notifier import DeliveryStatus
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.receipts.commands import keep_receipt
 from strata_core.receipts.documents import FORM, SignedReceipt, canonical, instant, printed, signed
-from strata_core.sagas.definitions import Json, LocalStep, NotYetError, PutStep, Saga, SagaDefinition, nothing_to_undo
+from strata_core.sagas.definitions import (
+    Json,
+    LocalStep,
+    NotYetError,
+    PutStep,
+    Saga,
+    SagaDefinition,
+    Unfinished,
+    nothing_to_undo,
+)
 from strata_core.sagas.tools import SagaTools
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.tables.access import api_keys
@@ -88,14 +97,16 @@ def name_organization(_: Context, uow: UnitOfWork, __: Saga) -> Json:
 
 
 def delete_rows(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
-    belongings.delete_rows(uow, saga.id)
+    """Each bite is a transaction of its own."""
+    return Unfinished("deletes rows, a bite at a time") if belongings.delete_bite(uow, saga.id) else None
 
 
 def count_rows_left(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
     """Zero, or what came late is deleted as well."""
     left = belongings.count_rows(uow)
     if left:
-        belongings.delete_rows(uow, saga.id)
+        if belongings.delete_bite(uow, saga.id):
+            return Unfinished("deletes rows that came late")
         left = belongings.count_rows(uow)
     if left:
         raise StoreUnavailableError("postgres", f"rows keep arriving: {', '.join(sorted(left))}")

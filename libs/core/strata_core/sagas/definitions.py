@@ -96,9 +96,18 @@ class NotYetError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Unfinished:
+    """Returned by the `run` of a local step that did a part of its work: that is committed, and the step is called
+    again after `delay`."""
+
+    reason: str
+    delay: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
 class LocalStep:
-    """Effect and step are one transaction of PostgreSQL: exactly once. `run` gives the output; `undo` may find the
-    world changed by others since. Neither reaches any other store."""
+    """Effect and step are one transaction of PostgreSQL: exactly once. `run` gives the output, or Unfinished; `undo`
+    may find the world changed by others since. Neither reaches any other store."""
 
     name: str
     run: Run
