@@ -15,6 +15,7 @@ from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.errors import InvalidError
 from strata_datamodel.health import StoreHealth
+from strata_datamodel.limits import REQUESTS_AT_ONCE
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
 from strata_stores.postgres.data_keys import PostgresDataKeys
@@ -26,6 +27,7 @@ from strata_stores.secrets.box import AesGcmSecretBox
 from strata_stores.secrets.keyring import WrappingKeyring, add_key_in_front
 from strata_stores.settings import RelationalUrls, Settings
 
+_APP_CONNECTIONS: Final = REQUESTS_AT_ONCE + 4  # one organization at its limit leaves some to the others
 _KEY_CONNECTIONS: Final = 2
 """Looking up a key waits for nothing but the database, and most keys are remembered."""
 
@@ -82,7 +84,8 @@ def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) 
     breaker = Breaker("postgres", clock)
     keyring = open_keyring(settings)
     with ExitStack() as stack:
-        app = open_engine(urls.relational.app.get_secret_value(), role=APP, application="strata-app")
+        app_url = urls.relational.app.get_secret_value()
+        app = open_engine(app_url, role=APP, pool_size=_APP_CONNECTIONS, application="strata-app")
         stack.callback(app.dispose)
         units = PostgresUnitsOfWork(app, clock, breaker)
         system: SystemUnitsOfWork | None = None
