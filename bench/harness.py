@@ -52,7 +52,7 @@ def ingested(
     warm = warm_bodies * connections * items_per_body
     load.send(0, warm_bodies)
     server.wait_until_written(kind, warm, DRAIN_S)
-    settling_cpu_s, idle_cpu_share = _at_rest(server)
+    settling_cpu_s, idle_cpu_share = at_rest(server)
     before, started_s = server.cpu(), time.monotonic()
     sent = load.send(warm_bodies, bodies)
     accepted = server.cpu().since(before)
@@ -74,7 +74,7 @@ def ingested(
     )
 
 
-def _at_rest(server: Server) -> tuple[float, float]:
+def at_rest(server: Server) -> tuple[float, float]:
     """CPU seconds until the server did next to nothing, and what share of a core it took then. That share is part of
     every run, and not subtracted."""
     began = before = server.cpu()

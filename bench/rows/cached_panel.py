@@ -14,7 +14,7 @@ from bench.bare.fastapi_static import static_server
 from bench.failure import BenchError
 from bench.figures import Figure, Row
 from bench.flat_out import FlatOut, request_of
-from bench.harness import DRAIN_S, Plan
+from bench.harness import DRAIN_S, Plan, at_rest
 from bench.server import Server, fresh_server
 
 _HOSTS: Final = 10
@@ -24,6 +24,7 @@ _REQUESTS: Final = 10_000
 _PANELS: Final = 400
 _MISSES: Final = 200
 _WARM: Final = 300
+_IDLE_S: Final = 5.0
 _TIMEOUT_S: Final = 30.0
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -37,7 +38,7 @@ def measure(plan: Plan, repeat: int) -> dict[str, float]:
         others = [_question(f"now-{7_200 + number}s") for number in range(_PANELS)]
         misses = _origin_asked_by_misses(server)
         count = plan.bodies(_REQUESTS)
-        kept, answering, shared, static = [], [], [], []
+        kept, answering, shared, static, passing = [], [], [], [], []
         with static_server(size, plan.cores.server) as bare, ExitStack() as stack:
             ours, theirs = FlatOut(server.api_port), FlatOut(bare.port)
             stack.callback(ours.close)
@@ -46,17 +47,23 @@ def measure(plan: Plan, repeat: int) -> dict[str, float]:
             ask_others = [request_of(_path(server), _headers(server), each) for each in others]
             ask_static = [request_of("/static", _headers(server), panel)]
             ours.ask(ask_others, _PANELS)  # all of them into the cache, by the long way
+            at_rest(server)
+            idle = _idle_share(server)
             for _ in range(_ROUNDS):
                 static.append(_timed(theirs, ask_static, count, bare.cpu_s))
-                before_s = server.main_thread_cpu_s()
+                before_s, began_s = server.main_thread_cpu_s(), time.monotonic()
                 kept.append(_timed(ours, ask_panel, count, lambda: server.cpu().own_s))
+                passing.append((time.monotonic() - began_s) / (count + _WARM))
                 answering.append((count + _WARM) / max(server.main_thread_cpu_s() - before_s, 0.01))
                 shared.append(_timed(ours, ask_others, _PANELS, lambda: server.cpu().own_s))
     cpu_static, cpu_kept, cpu_answering, cpu_shared = (
         _ROUNDS / sum(1 / each for each in found) for found in (static, kept, answering, shared)
     )
+    at_rest_s = idle * sum(passing) / _ROUNDS  # of the time a panel took, what loops would have worked all the same
     return {
         "ratio": cpu_kept / cpu_static,
+        "ratio_of_work": 1 / max(1 / cpu_kept - at_rest_s, 1 / cpu_answering) / cpu_static,
+        "idle_share": idle,
         "ratio_answering": cpu_answering / cpu_static,
         "ratio_shared": cpu_shared / cpu_static,
         "kept_per_cpu_s": cpu_kept,
@@ -65,6 +72,13 @@ def measure(plan: Plan, repeat: int) -> dict[str, float]:
         "size_bytes": float(size),
         "origin_of_misses": misses,
     }
+
+
+def _idle_share(server: Server) -> float:
+    """Of a core, by the server's own process: workers, writers and embedded servers' watchers are in it."""
+    before_s = server.cpu().own_s
+    time.sleep(_IDLE_S)
+    return (server.cpu().own_s - before_s) / _IDLE_S
 
 
 def _question(begin: str) -> bytes:
@@ -145,11 +159,13 @@ ROW: Final = Row(
     measure,
     (
         Figure("ratio", "requests per CPU second of the server: a kept panel ÷ static bytes", is_ratio=True),
+        Figure("ratio_of_work", "the same without what the process does while nobody asks", is_ratio=True),
         Figure("ratio_answering", "the same by the thread that answers, without what others do", is_ratio=True),
         Figure("ratio_shared", "400 panels in turn, each from Redis ÷ static bytes", is_ratio=True),
         Figure("kept_per_cpu_s", "a kept panel", "/server CPU-s"),
         Figure("shared_per_cpu_s", "400 in turn, from Redis", "/server CPU-s"),
         Figure("static_per_cpu_s", "static bytes", "/server CPU-s"),
+        Figure("idle_share", "the server while nobody asks", "of a core"),
         Figure("size_bytes", "an answer", "bytes"),
         Figure("origin_of_misses", "times the store was asked by 200 misses at once"),
     ),
