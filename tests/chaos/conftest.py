@@ -19,7 +19,7 @@ from strata_stores.embedded.valkey import EmbeddedValkey
 from strata_stores.postgres.roles import WORKER
 
 # Servers and processes of their own: `make chaos` has the time for them.
-_LONG_FORM = ["test_soak_on_servers.py"]
+_LONG_FORM = ["test_soak_on_servers.py", "test_poisonous_sagas.py"]
 collect_ignore = [] if MINUTES else _LONG_FORM
 
 
@@ -79,10 +79,10 @@ def start(outside, system_units, two_organizations) -> Callable[..., None]:
 def victim(place, tmp_path: Path) -> Iterator[Callable[..., Victim]]:
     started: list[Victim] = []
 
-    def begin(*, ahead_s: float = 0, room: int = 0, **faults: str) -> Victim:
+    def begin(*, ahead_s: float = 0, **faults: str) -> Victim:
         log = tmp_path / f"victim-{len(started)}.log"
         named = {name.replace("__", "."): what for name, what in faults.items()}
-        started.append(Victim(place, log, faults=named, ahead_s=ahead_s, room=room))
+        started.append(Victim(place, log, faults=named, ahead_s=ahead_s))
         return started[-1].start()
 
     yield begin

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -125,23 +124,17 @@ HANDLERS: Mapping[str, Handler] = {"chaos.event": misbehave}
 
 
 class Victim:
-    """A worker in a process of its own. `faults` say what happens to it where, `ahead_s` how far its clock is ahead,
-    `room` how many bytes it may have besides those it starts with."""
+    """A worker in a process of its own. `faults` say what happens to it where, `ahead_s` how far its clock is ahead."""
 
-    def __init__(
-        self, place: Place, log: Path, *, faults: Mapping[str, str] | None = None, ahead_s: float = 0, room: int = 0
-    ) -> None:
+    def __init__(self, place: Place, log: Path, *, faults: Mapping[str, str] | None = None, ahead_s: float = 0) -> None:
         self._place = place
         self._ahead_s = ahead_s
-        self._room = room
         self._log = log
         self._faults = dict(faults or {})
         self._popen: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Victim":
-        told = json.dumps(
-            {"place": vars(self._place), "faults": self._faults, "ahead_s": self._ahead_s, "room": self._room}
-        )
+        told = json.dumps({"place": vars(self._place), "faults": self._faults, "ahead_s": self._ahead_s})
         paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         with self._log.open("ab") as log:
@@ -193,9 +186,6 @@ def main(told: dict[str, Json]) -> None:
     changes = {"fault_points": Faults(told["faults"]), "handlers": HANDLERS}
     clock = ShiftedClock(timedelta(seconds=told["ahead_s"]))
     with chaos_worker(Place(**told["place"]), clock, **changes):
-        if told["room"]:
-            limit = psutil.Process().memory_info().vms + told["room"]
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         stopping.wait()
 
 

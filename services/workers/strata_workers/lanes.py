@@ -30,8 +30,14 @@ class Lanes:
             if len(self._threads) < wanted:
                 name = f"{self._name}-{len(self._threads)}"
                 thread = threading.Thread(target=self._run, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # There is no memory for one more at the moment: those that are there have the work.
+                    if not self._threads:
+                        raise
+                else:
+                    self._threads.append(thread)
         self._waiting.put(work)
 
     def leave_behind(self, change: int) -> None:

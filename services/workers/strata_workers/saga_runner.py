@@ -1,6 +1,7 @@
 """Takes up sagas that are due, as many as there is room for, and keeps their leases while their steps run."""
 
 import threading
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from strata_core.ports.clock import Clock
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
-from strata_core.sagas.claiming import FIRST_ORGANIZATION, LEASE, claim_sagas, recall_known, renew_leases
+from strata_core.sagas.claiming import FIRST_ORGANIZATION, LEASE, claim_saga, claim_sagas, recall_known, renew_leases
 from strata_core.sagas.definitions import SagaDefinition, catalogue
 from strata_core.sagas.fault_points import NO_FAULTS, FaultPoints
+from strata_core.sagas.progress import LeaseLostError, let_go
 from strata_core.sagas.rules import SagaRecord
 from strata_core.sagas.tools import SagaTools
 from strata_datamodel.errors import UnavailableError
@@ -61,6 +63,7 @@ class SagaRunner:
         self._driver = SagaDriver(units, self._catalogue, tools, faults=faults, watch=self)
         self._lanes = Lanes(at_once, "saga")
         self._held: dict[tuple[SagaId, int], _Held] = {}
+        self._suspected: deque[tuple[OrganizationId, SagaId]] = deque()
         self._changed = threading.Condition()
         self._after: OrganizationId = FIRST_ORGANIZATION
         self._is_draining = False
@@ -72,18 +75,24 @@ class SagaRunner:
         )
 
     def step(self) -> int:
-        """Starts what is due, of every organization; returns how many. With all places taken it waits for one."""
+        """Starts what is due, of every organization; returns how many. With all places taken it waits for one. Those
+        that may have killed a process run first, one after the other, and nothing besides."""
         with self._changed:
             self._changed.wait_for(lambda: self._room() > 0, _ROOM_WAIT_S)
             room = self._room()
         if room <= 0:
             return 0
-        claimed = self._claim(room)
+        claimed = self._claim_suspected() if self._suspected else self._without_suspected(self._claim(room))
         for saga in claimed:
             self.began(saga, LEASE)
-        for saga in claimed:
-            self._lanes.submit(lambda saga=saga: self._drive(saga))  # type: ignore[misc]
-        return len(claimed)
+        for number, saga in enumerate(claimed):
+            try:
+                self._lanes.submit(lambda saga=saga: self._drive(saga))  # type: ignore[misc]
+            except RuntimeError:  # no thread can be had: their leases run out, and somebody finds them
+                for left in claimed[number:]:
+                    self._drop(left)
+                raise
+        return len(claimed) + len(self._suspected)
 
     def keep(self) -> int:
         """Renews the leases of what runs. Of a step past its time-out the lease runs out, so that another may go on;
@@ -138,7 +147,24 @@ class SagaRunner:
         return [held.saga for held in self._held.values() if not held.is_left]
 
     def _room(self) -> int:
-        return self._at_once - len(self._living())
+        living = self._living()
+        if self._suspected or any(saga.is_suspected for saga in living):
+            return 0 if living else 1
+        return self._at_once - len(living)
+
+    def _claim_suspected(self) -> list[SagaRecord]:
+        organization_id, saga_id = self._suspected.popleft()
+        with self._units.system() as uow:
+            return claim_saga(uow, self._name, organization_id, saga_id)
+
+    def _without_suspected(self, claimed: list[SagaRecord]) -> list[SagaRecord]:
+        """Those are given back before anything runs, to be claimed alone."""
+        for saga in claimed:
+            if saga.is_suspected:
+                with suppress(LeaseLostError), self._units.organization(saga.organization_id) as uow:
+                    let_go(uow, saga)
+                self._suspected.append((saga.organization_id, saga.id))
+        return [saga for saga in claimed if not saga.is_suspected]
 
     def _claim(self, room: int) -> list[SagaRecord]:
         """From where the last claim left off, and then once more from the first organization."""
@@ -159,9 +185,12 @@ class SagaRunner:
             # Its lease runs out, and its claims are counted.
             log.exception("saga_failed", saga=str(saga.id), kind=saga.kind)
         finally:
-            with self._changed:
-                held = self._held.pop((saga.id, saga.epoch))
-                if held.is_left:
-                    self._lanes.leave_behind(-1)
-                    self._given_up.dec()
-                self._changed.notify_all()
+            self._drop(saga)
+
+    def _drop(self, saga: SagaRecord) -> None:
+        with self._changed:
+            held = self._held.pop((saga.id, saga.epoch))
+            if held.is_left:
+                self._lanes.leave_behind(-1)
+                self._given_up.dec()
+            self._changed.notify_all()

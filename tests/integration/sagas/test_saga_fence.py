@@ -14,7 +14,7 @@ from scenario.saga_kills import SagaWorld, drive_to_end, saga_row, steps_of
 from strata_core.context import Context
 from strata_core.sagas.claiming import LEASE, claim_sagas, renew_leases
 from strata_core.sagas.definitions import LocalStep, SagaDefinition, catalogue
-from strata_core.sagas.rules import SagaRecord
+from strata_core.sagas.rules import SUSPECTED_AFTER, SagaRecord
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
 from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
@@ -236,3 +236,31 @@ def test_a_runner_that_is_closed_keeps_the_lease_of_the_step_it_waits_for(world,
     row = saga_row(world, saga_id)
     assert (row["state"], row["lease_until"], row["epoch"]) == ("running", None, 1)
     assert steps_of(world, saga_id)[1]["state"] == "done"
+
+
+def test_fault_12_sagas_that_may_have_killed_a_process_run_alone_and_the_others_after_them(world, ctx):
+    ledger, running, crowds = Ledger(), set(), []
+    plain = ledger.definition()
+
+    def look_around(tools, intent):
+        running.add(threading.get_ident())
+        crowds.append(len(running))
+        stored = ledger.put(tools, intent)
+        running.discard(threading.get_ident())
+        return stored
+
+    definition = with_step(plain, 1, effect=look_around)
+    suspected = [start(world, ctx, definition) for _ in range(2)]
+    world.database.run("UPDATE sagas SET claims = %s", SUSPECTED_AFTER)
+    others = [start(world, ctx, definition) for _ in range(2)]
+    runner = runner_of(world, definition)
+    assert runner.step() == len(others) + len(suspected), "what nobody suspects, and what is to be run alone"
+
+    def all_done():
+        runner.step()
+        return {saga_row(world, saga_id)["state"] for saga_id in (*suspected, *others)} == {"done"}
+
+    eventually(all_done, 30)
+    assert max(crowds[len(others) :]) == 1
+    assert {saga_row(world, saga_id)["epoch"] for saga_id in suspected} == {2}, "each was given back once"
+    runner.close()

@@ -12,6 +12,9 @@ from strata_datamodel.limits import SAGA_REASON_LENGTH
 
 CLAIMS_IN_VAIN: Final = 5
 """After so many claims that wrote nothing, a step is taken to kill its process, and the saga is parked."""
+SUSPECTED_AFTER: Final = 2
+"""After so many claims that wrote nothing, a saga runs alone in its process: if it is not the one that kills, it is rid
+of the one that does, and is not parked for it."""
 STUCK_AFTER: Final = 10
 """After so many failures in a row, where there is no way but on, a person is told."""
 FIRST_DELAY: Final = timedelta(seconds=1)
@@ -94,6 +97,11 @@ class SagaRecord:
     deadline_at: datetime
     seen_at: datetime
     steps: tuple[StepRecord, ...]
+
+    @property
+    def is_suspected(self) -> bool:
+        """Of killing its process, or of hanging."""
+        return self.claims > SUSPECTED_AFTER
 
     @property
     def is_past_pivot(self) -> bool:
