@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import psutil  # type: ignore[import-untyped]
+
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.worker_fleet.commands import note_alive, note_gone
 from strata_core.worker_fleet.queries import worker_rows
@@ -16,6 +18,7 @@ class Heartbeat:
         self._units = units
         self._worker = worker
         self._statuses = statuses
+        self._has_replaced = False
 
     def step(self) -> int:
         loops: dict[str, LoopReport] = {}
@@ -23,7 +26,12 @@ class Heartbeat:
             health = loop_health(status)
             loops[status.name] = LoopReport(health.is_ready, health.detail)
         with self._units.system() as uow:
+            if not self._has_replaced:
+                for row in worker_rows(uow):
+                    if is_dead_predecessor(row.name, self._worker):
+                        note_gone(uow, row.name)
             note_alive(uow, self._worker, loops)
+        self._has_replaced = True
         return 0
 
     def end(self) -> None:
@@ -37,6 +45,17 @@ class Heartbeat:
                 return fleet_health(worker_rows(uow), uow.now(), besides=self._worker)
         except UnavailableError:
             return []
+
+
+def is_dead_predecessor(name: str, mine: str) -> bool:
+    """Names are host-process-token. Of this host, it was killed when no process has its number, or when this one has:
+    a container that starts again. One that lives after all, in another container of this name, is back with its next
+    heartbeat."""
+    host, _, process = name.rpartition("-")[0].rpartition("-")
+    my_host, _, my_process = mine.rpartition("-")[0].rpartition("-")
+    if name == mine or not host or host != my_host or not process.isdecimal():
+        return False
+    return process == my_process or not psutil.pid_exists(int(process))
 
 
 def loop_health(status: LoopStatus) -> StoreHealth:

@@ -1,7 +1,11 @@
 """Every worker says how its loops are, where every other process can read it."""
 
+import os
+import subprocess
+
 import pytest
 
+from strata_core.worker_fleet.commands import note_alive
 from strata_core.worker_fleet.queries import worker_rows
 from strata_core.worker_fleet.rules import FORGOTTEN_AFTER, SILENT_AFTER, fleet_health
 from strata_datamodel.errors import StoreUnavailableError
@@ -54,6 +58,21 @@ def test_a_worker_that_stops_by_itself_is_missed_by_nobody(system_units, told):
     heartbeat.step()
     heartbeat.end()
     assert told() == {"workers": (False, "none is alive: nothing that has to happen later happens")}
+
+
+def test_a_worker_clears_those_of_its_host_that_were_killed_when_it_begins(system_units, told):
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    mine = f"h-{os.getpid()}-b"
+    with system_units.system() as uow:
+        for name in (f"h-{dead.pid}-a", f"h-{os.getpid()}-a", "h-1-a", f"other-{dead.pid}-a", "plain"):
+            note_alive(uow, name, {})
+    heartbeat = Heartbeat(system_units, mine, lambda: [WELL])
+    heartbeat.step()
+    with system_units.system() as uow:
+        left = {row.name for row in worker_rows(uow)}
+    assert left == {mine, "h-1-a", f"other-{dead.pid}-a", "plain"}
+    assert told() == {"workers": (True, "4 alive")}
 
 
 def test_nobody_but_workers_writes_heartbeats(units, system_units, database, told):
