@@ -1,6 +1,7 @@
 """InfluxDB 1.x: a database, and a retention policy a tier."""
 
 import re
+import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
@@ -17,7 +18,8 @@ _DURATION: Final = re.compile(r"(\d+)(h|m|s)")
 _UNIT_S: Final = {"h": 3600, "m": 60, "s": 1}
 # 1.8.10 fails a deletion, rarely, while a shard of any other database is being closed: trying again is all it takes.
 _CLOSING: Final = "engine is closed"
-_DELETIONS_TRIED: Final = 5
+_DELETIONS_TRIED: Final = 8
+_FIRST_PAUSE_S: Final = 0.05  # doubles: six seconds in all
 
 Execute = Callable[[str, Bindings], list[ResultSeries]]
 """Runs one statement in the database of the place."""
@@ -28,6 +30,7 @@ class VersionOne:
         self.version = version
         self._place = place
         self._execute = execute
+        self._resting = threading.Event()
         self.write_path = "/write?" + urlencode({"db": place.database, "rp": place.tier, "precision": "ns"})
 
     def prepare(self, retention: timedelta | None) -> None:
@@ -42,12 +45,13 @@ class VersionOne:
     def delete_series(self, organization_id: OrganizationId, tag: TagPair | None) -> None:
         bindings = Bindings()
         statement = drop_series(organization_id, tag, bindings)
-        for _ in range(_DELETIONS_TRIED):
+        for tried in range(_DELETIONS_TRIED):
             try:
                 self._execute(statement, bindings)
             except StoreUnavailableError as error:
                 if _CLOSING not in error.detail:
                     raise
+                self._resting.wait(_FIRST_PAUSE_S * 2**tried)
             else:
                 return
         raise StoreUnavailableError(STORE, "is closing shards, and cannot delete meanwhile")
