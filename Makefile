@@ -6,6 +6,8 @@ UV = $(shell tools/uv)
 RUN = .venv/bin
 STAMP = .venv/.synced
 PYTEST_ARGS ?=
+# Much of a test is waiting, for servers and for time-outs: four at once also on two cores.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 4); echo $$((cores < 4 ? 4 : cores)))
 CHAOS_MINUTES ?= 5
 CHAOS_SEED ?=
 
@@ -22,7 +24,7 @@ up: $(STAMP) ## set everything up and run Strata on embedded stores (Ctrl-C stop
 	@exec $(RUN)/strata up
 
 test: $(STAMP) ## set everything up and pass the tests
-	@$(RUN)/python -m pytest -n auto --dist loadgroup $(PYTEST_ARGS)
+	@$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## fault tests in their long form: CHAOS_MINUTES=5, CHAOS_SEED=n repeats a schedule
 	@STRATA_TEST_CHAOS_MINUTES=$(CHAOS_MINUTES) STRATA_TEST_CHAOS_SEED=$(CHAOS_SEED) \
