@@ -25,7 +25,6 @@ ServiceAccountId = NewType("ServiceAccountId", UUID)
 RoleAssignmentId = NewType("RoleAssignmentId", UUID)
 MailId = NewType("MailId", UUID)
 InvitationId = NewType("InvitationId", UUID)
-TicketId = NewType("TicketId", UUID)
 PasskeyId = NewType("PasskeyId", UUID)
 SagaId = NewType("SagaId", UUID)
 

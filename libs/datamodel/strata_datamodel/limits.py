@@ -102,7 +102,6 @@ PASSWORD_RESET_MINUTES: Final = 60
 CONFIRMATION_MINUTES: Final = 15  # how long after proving who they are people may change how they sign in
 RECOVERY_CODES: Final = 10
 PASSKEYS_PER_PERSON: Final = 20
-PASSKEY_BYTES: Final = 16 * KIB  # of a browser's answer
 
 # Alerting
 RULE_INTERVAL_SECONDS_MIN: Final = 1

@@ -53,7 +53,6 @@ from strata_stores.settings import Settings
 from strata_stores.tantivy.log_store import TantivyLogStore
 from strata_stores.tantivy.search_index import TantivySearchIndex
 
-HEALTH_TIMEOUT_S: Final = 5.0
 _METRIC_THREADS: Final = 2
 
 

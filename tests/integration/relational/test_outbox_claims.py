@@ -16,7 +16,6 @@ from strata_core.outbox.commands import (
     park,
     postpone,
     purge_done,
-    renew,
     resume,
     take_due_for_ringing,
 )
@@ -160,7 +159,6 @@ def test_a_slow_worker_that_lost_its_lease_can_settle_nothing(
         assert not finish(uow, slow)
         assert not postpone(uow, slow, delay=timedelta(0), reason="x")
         assert not park(uow, slow, reason="x")
-        assert not renew(uow, slow)
         assert finish(uow, quick)
         assert not finish(uow, quick)
 
@@ -179,21 +177,6 @@ def test_a_slow_worker_nobody_overtook_may_still_finish(
         assert finish(uow, claimed)
     assert states(database) == ["done"]
     assert claim_one(system_units, "w") is None
-
-
-def test_a_renewed_lease_holds_longer(
-    units: UnitsOfWork,
-    system_units: SystemUnitsOfWork,
-    two_organizations: TwoOrganizations,
-    shifted_clock: ShiftedClock,
-) -> None:
-    add(units, two_organizations.first)
-    claimed = must_claim(system_units, "long")
-    shifted_clock.advance(LEASE / 2)
-    with system_units.system() as uow:
-        assert renew(uow, claimed)
-    shifted_clock.advance(LEASE * 0.75)
-    assert claim_one(system_units, "other") is None
 
 
 def test_a_postponed_event_waits_and_keeps_its_reason(

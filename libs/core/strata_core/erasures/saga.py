@@ -209,7 +209,7 @@ def found(_: Context, __: UnitOfWork, saga: Saga) -> Json:
 
 ERASURE: Final = SagaDefinition(
     kind="erasure",
-    version=2,
+    version=1,
     steps=(
         LocalStep(settling.NOTE, run=settling.note_spools, undo=nothing_to_undo),
         LocalStep(settling.SETTLE, run=settling.wait_for_spools, undo=nothing_to_undo),

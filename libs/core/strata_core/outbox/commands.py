@@ -222,12 +222,6 @@ def resume(uow: UnitOfWork, organization_id: OrganizationId, outbox_id: OutboxId
     return result.rowcount == 1
 
 
-def renew(uow: UnitOfWork, claimed: ClaimedEvent, *, lease: timedelta = LEASE) -> bool:
-    """Hold on for longer. False when the lease was lost."""
-    result = uow.execute(update(outbox).where(_held(claimed)).values(lease_until=uow.now() + lease))
-    return result.rowcount == 1
-
-
 def purge_done(uow: UnitOfWork, *, older_than: timedelta, limit: int) -> int:
     """Delete finished events in bounded bites; returns how many."""
     old = (

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import and_, func, select
 
@@ -155,18 +154,6 @@ def saga_figures(uow: UnitOfWork) -> SagaFigures:
         sum(row.stuck for row in living),
         min((row.oldest for row in living if row.oldest is not None), default=None),
     )
-
-
-def saga_started_under(uow: UnitOfWork, kind: str, lock_key: str) -> UUID | None:
-    """The living saga of this kind under this key."""
-    wanted = select(sagas.c.id).where(
-        sagas.c.organization_id == uow.organization_id,
-        sagas.c.kind == kind,
-        sagas.c.lock_key == lock_key,
-        sagas.c.ended_at.is_(None),
-    )
-    found: UUID | None = uow.execute(wanted).scalar_one_or_none()
-    return found
 
 
 def _summary_from(row: Mapping[Any, Any]) -> SagaSummary:

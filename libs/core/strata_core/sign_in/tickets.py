@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -26,14 +26,6 @@ class Purpose(StrEnum):
     PASSKEY_SIGN_IN = "passkey_sign_in"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - the name of a purpose
     OIDC = "oidc"
-
-
-@dataclass(frozen=True, slots=True)
-class NewTicket:
-    """`token` is shown once and never stored."""
-
-    token: str = field(repr=False)
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
