@@ -7,6 +7,12 @@ from uuid import UUID
 from strata_core.outbox.events import Event
 
 SCHEMA_VERSION: Final = 1
+HOST_CREATED: Final = "host.created"
+HOST_CHANGED: Final = "host.changed"
+HOST_DELETED: Final = "host.deleted"
+SERVICE_CREATED: Final = "service.created"
+SERVICE_CHANGED: Final = "service.changed"
+SERVICE_DELETED: Final = "service.deleted"
 DEPENDENCY_ADDED: Final = "service_dependency.added"
 DEPENDENCY_REMOVED: Final = "service_dependency.removed"
 

@@ -10,7 +10,15 @@ from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select,
 from strata_core.access.rules import is_within, require
 from strata_core.audit.commands import record
 from strata_core.context import Context
-from strata_core.inventory.events import inventory_event
+from strata_core.inventory.events import (
+    HOST_CHANGED,
+    HOST_CREATED,
+    HOST_DELETED,
+    SERVICE_CHANGED,
+    SERVICE_CREATED,
+    SERVICE_DELETED,
+    inventory_event,
+)
 from strata_core.new_ids import new_id
 from strata_core.outbox.commands import append
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -28,6 +36,9 @@ class Kind(Generic[E]):
     table: Table
     read: Callable[[Mapping[Any, Any]], E]
     limit: int
+    created: str  # what is told of it, as of what follows
+    changed: str
+    deleted: str
 
 
 def host_from(row: Mapping[Any, Any]) -> Host:
@@ -40,8 +51,12 @@ def service_from(row: Mapping[Any, Any]) -> Service:
     return Service(**{**values, "status": EntityStatus(row["status"]), "source": Source(row["source"])})
 
 
-HOST: Final[Kind[Host]] = Kind("host", hosts, host_from, HOSTS_PER_ORGANIZATION)
-SERVICE: Final[Kind[Service]] = Kind("service", services, service_from, SERVICES_PER_ORGANIZATION)
+HOST: Final[Kind[Host]] = Kind(
+    "host", hosts, host_from, HOSTS_PER_ORGANIZATION, HOST_CREATED, HOST_CHANGED, HOST_DELETED
+)
+SERVICE: Final[Kind[Service]] = Kind(
+    "service", services, service_from, SERVICES_PER_ORGANIZATION, SERVICE_CREATED, SERVICE_CHANGED, SERVICE_DELETED
+)
 
 
 def is_row(ctx: Context, table: Table, entity_id: UUID) -> ColumnElement[bool]:
@@ -99,7 +114,7 @@ def add(ctx: Context, uow: UnitOfWork, kind: Kind[E], values: Mapping[str, objec
     except ConflictError as error:
         raise _named(kind, error) from None
     entity = kind.read(row)
-    tell(ctx, uow, kind, "created", None, entity)
+    tell(ctx, uow, kind.created, None, entity)
     return entity
 
 
@@ -113,23 +128,24 @@ def change(ctx: Context, uow: UnitOfWork, kind: Kind[E], before: E, values: Mapp
     except ConflictError as error:
         raise _named(kind, error) from None
     after = kind.read(row)
-    tell(ctx, uow, kind, "changed", before, after)
+    tell(ctx, uow, kind.changed, before, after)
     return after
 
 
 def remove(ctx: Context, uow: UnitOfWork, kind: Kind[E], before: E) -> None:
     uow.execute(delete(kind.table).where(is_row(ctx, kind.table, before.id)))
-    tell(ctx, uow, kind, "deleted", before, None)
+    tell(ctx, uow, kind.deleted, before, None)
 
 
-def tell(ctx: Context, uow: UnitOfWork, kind: Kind[E], what: str, before: E | None, after: E | None) -> None:
+def tell(ctx: Context, uow: UnitOfWork, event: str, before: E | None, after: E | None) -> None:
     entity = after or before
     if entity is None:
         return
     documents = [None if one is None else asdict(one) for one in (before, after)]
-    record(ctx, uow, f"{kind.word}.{what}", kind.word, str(entity.id), documents[0], documents[1])
+    word = event.partition(".")[0]
+    record(ctx, uow, event, word, str(entity.id), documents[0], documents[1])
     payload = {"name": entity.name, "status": entity.status.value, "source": entity.source.value}
-    append(uow, inventory_event(f"{kind.word}.{what}", entity.id, payload))
+    append(uow, inventory_event(event, entity.id, payload))
 
 
 def _named(kind: Kind[E], error: ConflictError) -> ConflictError:

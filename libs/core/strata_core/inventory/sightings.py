@@ -142,7 +142,7 @@ def _create(ctx: Context, uow: UnitOfWork, watch: _Watch[K, E], keys: Sequence[K
     added = uow.execute(insert(table).on_conflict_do_nothing().returning(*table.c), rows).mappings()
     entities = [watch.kind.read(row) for row in added]
     for entity in entities:
-        tell(ctx, uow, watch.kind, "created", None, entity)
+        tell(ctx, uow, watch.kind.created, None, entity)
     return {watch.key_of(entity): entity for entity in entities}
 
 
