@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.spooling import SpoolPosition
+from strata_datamodel.tiers import Stretch
 
 
 class FieldClass(StrEnum):
@@ -119,6 +120,8 @@ class MetricQuery:
     The first window begins at from_ns rounded down to the step, yet only points in [from_ns, to_ns) count.
     With step_ns None the whole range is one window. `group_by` makes one answer series a combination of
     those tags' values; without it all matching series fold into one. Windows with no point are absent.
+    `stretches`, where there are any, follow each other from from_ns to to_ns: each part of the range is answered from
+    its tier. Without them all is answered from raw points.
     """
 
     organization_id: OrganizationId
@@ -131,6 +134,19 @@ class MetricQuery:
     percentile: float | None = None
     filters: tuple[TagFilter, ...] = ()
     group_by: tuple[str, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Points of some series as they are kept. Row i is (series[series_index[i]], time_ns[i], values[i]); by series,
+    then by time. Values stand as in a PointBatch."""
+
+    series: tuple[SeriesKey, ...]
+    series_index: NDArray[np.int32]
+    time_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ class MetricStore(Protocol):
         serve count, first and last only (a boolean as 0 or 1); any other aggregate of them raises InvalidError (code
         `aggregate_needs_numbers`). When one name holds several type classes, numbers answer if there are any in the
         store for that measurement and organization, then booleans, then strings.
+
+        A step is a whole number of windows of each tier in `stretches`. Over stretches that were rolled up the answer
+        is that over their raw points, and a percentile within one hundredth of its value; what a tier cannot tell
+        raises InvalidError (code `aggregate_not_kept`).
         """
         ...
 
