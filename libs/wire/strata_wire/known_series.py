@@ -2,26 +2,50 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB
 from strata_wire.compiled.line_walk import LineWalk
 from strata_wire.compiled.registry import Registry
 from strata_wire.line_reading import Times
+from strata_wire.times_kept import TimesKept
 
 _LIMIT_BYTES: Final = 256 * MIB
 _KEYS_THAT_GROW: Final = 40  # more than a registry has room for at first
 
 
+class Known(Protocol):
+    """What the bodies of one format taught of an organization's series."""
+
+    @property
+    def series(self) -> Sized: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+R = TypeVar("R", bound=Known)
+
+
 @dataclass(slots=True)
 class _Place:
-    registry: Registry = field(default_factory=Registry)
+    registries: dict[type[Known], Known] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     counted_bytes: int = 0
+
+    def of(self, kind: type[R]) -> R:
+        registry = self.registries.get(kind)
+        if not isinstance(registry, kind):
+            registry = self.registries[kind] = kind()
+        return registry
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(registry.size_bytes for registry in self.registries.values())
 
 
 class KnownSeries:
@@ -43,7 +67,7 @@ class KnownSeries:
     def prepare(self) -> None:
         """Makes or loads the machine code. Until then everything is read plainly."""
         body = b"".join(b'm,n=%d i=1i,f=2.5e3,b=t,s="x" 1\n' % number for number in range(_KEYS_THAT_GROW))
-        walk = LineWalk(body, Times(1, 1, 0, 1), Registry())
+        walk = LineWalk(body, Times(1, TimesKept(1, 0, 1)), Registry())
         walk.advance(0)
         walk.columns()
         self._is_ready.set()
@@ -51,24 +75,27 @@ class KnownSeries:
     def __len__(self) -> int:
         """How many series are held."""
         with self._lock:
-            return sum(len(place.registry.series) for place in self._places.values())
+            places = list(self._places.values())
+        return sum(len(registry.series) for place in places for registry in list(place.registries.values()))
 
     @contextmanager
-    def of(self, organization_id: OrganizationId) -> Iterator[Registry]:
-        """Nobody else has it while the block lasts."""
+    def of(self, organization_id: OrganizationId, kind: type[R]) -> Iterator[R]:
+        """Nobody else has it while the block lasts. Each kind of registry is another's own: their bytes mean different
+        things."""
         with self._lock:
             place = self._places.setdefault(organization_id, _Place())
             self._places.move_to_end(organization_id)
         with place.lock:
-            yield place.registry
+            yield place.of(kind)
             self._weigh(organization_id, place)
 
     def _weigh(self, organization_id: OrganizationId, place: _Place) -> None:
         with self._lock:
             if self._places.get(organization_id) is not place:
                 return
-            self._size_bytes += place.registry.size_bytes - place.counted_bytes
-            place.counted_bytes = place.registry.size_bytes
+            size_bytes = place.size_bytes
+            self._size_bytes += size_bytes - place.counted_bytes
+            place.counted_bytes = size_bytes
             if place.counted_bytes > self._limit_bytes // 2:
                 self._size_bytes -= self._places.pop(organization_id).counted_bytes
             while self._size_bytes > self._limit_bytes:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from strata_datamodel.limits import FIELDS_PER_LINE, FUTURE_SECONDS, LINE_BYTES, METRICS_PAST_DAYS
+from strata_datamodel.limits import FIELDS_PER_LINE, LINE_BYTES
 from strata_datamodel.metrics import SeriesKey, Tags
 from strata_datamodel.spooling import Envelope
 from strata_wire.line_grammar import (
@@ -18,9 +18,8 @@ from strata_wire.line_grammar import (
     split_fields,
 )
 from strata_wire.precision import NANOSECONDS, PRECISION, UNIT_NS
+from strata_wire.times_kept import TimesKept
 
-_SECOND_NS: Final = 1_000_000_000
-_DAY_NS: Final = 86_400 * _SECOND_NS
 _SHOWN_BYTES: Final = 128
 
 
@@ -46,20 +45,12 @@ class Line:
 class Times:
     """What a body's timestamps mean, and which of them are kept."""
 
-    received_ns: int
     unit_ns: int
-    oldest_ns: int
-    newest_ns: int
+    kept: TimesKept
 
     @staticmethod
     def of(envelope: Envelope) -> "Times":
-        received_ns = envelope.received_at_ns
-        return Times(
-            received_ns,
-            UNIT_NS[envelope.parameters.get(PRECISION, NANOSECONDS)],
-            received_ns - METRICS_PAST_DAYS * _DAY_NS,
-            received_ns + FUTURE_SECONDS * _SECOND_NS,
-        )
+        return Times(UNIT_NS[envelope.parameters.get(PRECISION, NANOSECONDS)], TimesKept.of(envelope))
 
 
 def line_at(body: bytes, start: int) -> Line | None:
@@ -124,11 +115,12 @@ def _plain_sections(line: bytes) -> Sections | LineError | None:
 
 
 def _time_ns(raw: bytes, times: Times) -> int:
+    kept = times.kept
     if not raw:
-        return times.received_ns
+        return kept.received_ns
     time_ns = parse_timestamp(raw) * times.unit_ns
-    if time_ns < times.oldest_ns:
-        raise LineError(f"timestamp is more than {METRICS_PAST_DAYS} days old", Fault.TOO_OLD)
-    if time_ns > times.newest_ns:
-        raise LineError(f"timestamp is more than {FUTURE_SECONDS} seconds in the future", Fault.IN_FUTURE)
+    if time_ns < kept.oldest_ns:
+        raise LineError(kept.too_old(), Fault.TOO_OLD)
+    if time_ns > kept.newest_ns:
+        raise LineError(kept.in_future(), Fault.IN_FUTURE)
     return time_ns

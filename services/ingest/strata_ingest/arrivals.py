@@ -1,16 +1,16 @@
 """A spool record that was read and parsed, on its way into a store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.logs import LogBatch, LogEvent
 from strata_datamodel.metrics import PointBatch
-from strata_datamodel.spooling import SpoolPosition, SpoolRecord, WireFormat
+from strata_datamodel.spooling import Envelope, SpoolPosition, SpoolRecord, WireFormat
 from strata_wire.bulk import parse_bulk
 from strata_wire.decompression import decompress
 from strata_wire.known_series import KnownSeries
@@ -38,9 +38,19 @@ class Arrival(Generic[B]):
         return _EPOCH + timedelta(microseconds=self.record.envelope.received_at_ns // 1_000)
 
 
+PointsParser = Callable[[bytes, Envelope, KnownSeries | None], PointBatch]
+"""Pure, whatever is known."""
+
+_POINTS_OF: Final[Mapping[WireFormat, PointsParser]] = {
+    WireFormat.INFLUX_LINE: lambda body, envelope, known: parse_lines(body, envelope, known=known).batch,
+}
+"""A format of metrics is one line here, beside its route."""
+
+
 def points_of(record: SpoolRecord, known: KnownSeries | None = None) -> PointBatch:
     """Pure: the same record gives the same points."""
-    return parse_lines(decompress(record.body, record.envelope.encoding), record.envelope, known=known).batch
+    envelope = record.envelope
+    return _POINTS_OF[envelope.wire_format](decompress(record.body, envelope.encoding), envelope, known)
 
 
 def events_of(record: SpoolRecord) -> LogBatch:

@@ -17,6 +17,7 @@ from strata_core.quotas.rules import Quota, quota_bucket
 from strata_core.roles.effective import key_grants
 from strata_datamodel.errors import DeniedError, NotFoundError
 from strata_datamodel.ids import OrganizationId
+from strata_datamodel.tiers import KEPT_NS, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Caller:
     networks: tuple[Network, ...]
     request_buckets: tuple[Bucket, ...]
     byte_bucket: Bucket
+    raw_kept_ns: int
 
 
 def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
@@ -56,6 +58,7 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
         networks=key.allowed_networks,
         request_buckets=(of_key, quota_bucket(organization.id, Quota.INGEST_REQUESTS, values)),
         byte_bucket=quota_bucket(organization.id, Quota.INGEST_BYTES, values),
+        raw_kept_ns=KEPT_NS[Tier.RAW],
     )
 
 

@@ -27,6 +27,7 @@ from strata_ingest.tombstones import refuse_closed
 from strata_wire.bulk import ParsedBulk
 from strata_wire.decompression import GZIP, IDENTITY, coding_of, decompress
 from strata_wire.line_protocol import ParsedLines
+from strata_wire.times_kept import RAW_KEPT_NS
 
 _INLINE_BYTES: Final = 16 * KIB  # below this a hand-over to a thread costs more than the parse
 _INLINE_ITEMS: Final = 200  # the same of an answer
@@ -95,6 +96,8 @@ class Edge:
         """The parsed body, once whatever is good in it is durable. `count` says how many lines or documents that is;
         a body without any is not spooled."""
         signal = Signal.LOGS if wire_format is WireFormat.ES_BULK else Signal.METRICS
+        if signal is Signal.METRICS:
+            parameters = {**parameters, RAW_KEPT_NS: str(caller.raw_kept_ns)}
         coding = coding_of(request.headers.get("content-encoding"))
         with self._in_flight.share() as share:
             body = await read_body(request, coding, share)

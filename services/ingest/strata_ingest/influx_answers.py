@@ -6,7 +6,7 @@ from typing import Final
 import orjson
 from starlette.responses import Response
 
-from strata_wire.line_protocol import Fault, ParsedLines
+from strata_wire.line_protocol import Fault, ParsedLines, RejectedLine
 
 SERVER_VERSION: Final = "2.7.12"
 _SERVER_HEADERS: Final = {"X-Influxdb-Version": SERVER_VERSION, "X-Influxdb-Build": "OSS"}
@@ -59,13 +59,17 @@ def v2_written(parsed: ParsedLines) -> Response:
 
 
 def rejection_text(parsed: ParsedLines) -> str:
-    """Names the first lines by number, text and reason. Agents look for `partial write` and `unable to parse`."""
-    shown = "; ".join(
-        f"line {line.number}: unable to parse '{line.beginning}': {line.reason}"
-        if line.fault is Fault.MALFORMED
-        else f"line {line.number}: points beyond retention policy: {line.reason}"
-        for line in parsed.rejected[:_REASONS_SHOWN]
-    )
+    """Names the first lines by number, text and reason. Agents look for `partial write`, `unable to parse` and
+    `points beyond retention policy`."""
     more = parsed.rejections - _REASONS_SHOWN
-    ending = f"; and {more} more" if more > 0 else ""
-    return f"partial write: {shown}{ending} dropped={parsed.rejections} written={parsed.accepted}"
+    shown = "; ".join(map(_reason, parsed.rejected[:_REASONS_SHOWN])) + (f"; and {more} more" if more > 0 else "")
+    counts = f"dropped={parsed.rejections}"
+    if Fault.MALFORMED in parsed.faults:
+        return f"partial write: {shown} {counts} written={parsed.accepted}"
+    return f"partial write: points beyond retention policy {counts} written={parsed.accepted}: {shown}"
+
+
+def _reason(line: RejectedLine) -> str:
+    if line.fault is Fault.MALFORMED:
+        return f"line {line.number}: unable to parse '{line.beginning}': {line.reason}"
+    return f"line {line.number}: {line.reason}"

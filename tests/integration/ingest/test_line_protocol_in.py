@@ -99,6 +99,15 @@ def test_points_outside_of_what_is_kept_are_refused_and_the_others_kept(shared_i
     assert shared_ingest.points(name) == {"a": 1}
 
 
+def test_version_1_hears_of_old_points_what_influxdb_says_of_them(shared_ingest, name):
+    old = shared_ingest.machine.clock.now_ns() - 8 * 86_400 * 10**9
+    body = f"{name},host=a v=1\n{name},host=b v=1 {old}\n"
+    response = shared_ingest.client.post("/write?db=x", content=body, headers=shared_ingest.acme.token)
+    assert response.status_code == 400
+    assert response.json()["error"].startswith("partial write: points beyond retention policy dropped=1")
+    assert shared_ingest.points(name) == {"a": 1}
+
+
 def test_a_request_without_a_good_line_is_not_spooled(make_ingest):
     ingest = make_ingest(is_writing=False)
     assert ingest.write("bad\n").status_code == 400

@@ -9,7 +9,6 @@ from strata_datamodel.limits import (
     FUTURE_SECONDS,
     LINE_BYTES,
     LINES_PER_REQUEST,
-    METRICS_PAST_DAYS,
     NAME_BYTES,
     STRING_FIELD_BYTES,
     TAG_VALUE_BYTES,
@@ -248,10 +247,11 @@ def test_precision_spellings_of_both_versions():
 
 
 def test_the_window_of_time_is_exact_at_both_ends():
-    oldest = RECEIVED_NS - METRICS_PAST_DAYS * DAY_NS
+    oldest = RECEIVED_NS - 3 * DAY_NS
     newest = RECEIVED_NS + FUTURE_SECONDS * 1_000_000_000
     parsed = parse_lines(
-        b"m v=1 %d\nm v=1 %d\nm v=1 %d\nm v=1 %d" % (oldest, oldest - 1, newest, newest + 1), line_envelope()
+        b"m v=1 %d\nm v=1 %d\nm v=1 %d\nm v=1 %d" % (oldest, oldest - 1, newest, newest + 1),
+        line_envelope(raw_kept_ns=str(3 * DAY_NS)),
     )
     assert parsed.accepted == 2
     assert [(line.number, line.fault) for line in parsed.rejected] == [(2, Fault.TOO_OLD), (4, Fault.IN_FUTURE)]
@@ -283,7 +283,7 @@ def test_types_of_one_field_are_series_of_their_own():
 
 
 def test_a_rejected_line_leaves_no_series_behind():
-    parsed = parse_lines(b"gone,a=b v=1,w=bad\nkept v=1\ngone v=1 1", line_envelope())
+    parsed = parse_lines(b"gone,a=b v=1,w=bad\nkept v=1\ngone v=1 1", line_envelope(raw_kept_ns=str(DAY_NS)))
     assert [series.measurement for series in parsed.batch.series] == ["kept"]
     assert parsed.batch.series_index.tolist() == [0]
 

@@ -70,17 +70,17 @@ class LineWalk:
     def __init__(self, body: bytes, times: Times, registry: Registry) -> None:
         self._body = body
         self._registry = registry
-        registry.body_mark += 1
+        registry.numbered.body_mark += 1
         state = self._state = np.zeros(WALK_SIZE, np.int64)
         state[LINE_MARK] = registry.line_mark
         state[LAST_KEY] = registry.last_key
         state[BASE] = np.frombuffer(body, np.uint8).ctypes.data if body else 0
         state[LENGTH] = len(body)
-        state[BODY_MARK] = registry.body_mark
+        state[BODY_MARK] = registry.numbered.body_mark
         state[UNIT_NS] = times.unit_ns
-        state[OLDEST_NS] = times.oldest_ns
-        state[NEWEST_NS] = times.newest_ns
-        state[RECEIVED_NS] = times.received_ns
+        state[OLDEST_NS] = times.kept.oldest_ns
+        state[NEWEST_NS] = times.kept.newest_ns
+        state[RECEIVED_NS] = times.kept.received_ns
         state[FIELDS_MAX] = FIELDS_PER_LINE
         state[LINE_BYTES_MAX] = LINE_BYTES
         state[STRING_BYTES_MAX] = STRING_FIELD_BYTES
@@ -111,12 +111,12 @@ class LineWalk:
 
     def take(self, time_ns: int, row: Mapping[SeriesKey, float | str]) -> None:
         """The points of a line that was read otherwise."""
-        state = self._state
+        state, numbered = self._state, self._registry.numbered
         point = int(state[POINTS])
         while point + len(row) > len(self._columns.series):
             self._use(self._columns.doubled())
         for series, value in row.items():
-            place, used = self._registry.use(self._registry.number(series), int(state[USED]))
+            place, used = numbered.use(numbered.number(series), int(state[USED]))
             state[USED] = used
             self._columns.series[point] = place
             self._columns.times[point] = time_ns
@@ -130,7 +130,7 @@ class LineWalk:
         registry, count = self._registry, len(self)
         registry.line_mark = int(self._state[LINE_MARK])
         registry.last_key = int(self._state[LAST_KEY])
-        series = registry.used(int(self._state[USED]))
+        series = registry.numbered.used(int(self._state[USED]))
         columns = self._columns.first(count)
         if not len(self._texts) and not self._taken_texts:
             return series, columns, ()
