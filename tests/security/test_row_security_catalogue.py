@@ -30,12 +30,14 @@ GLOBAL_UNIQUES = {
     "pk_leases": "holds no tenant's rows",
     "pk_workers": "holds no tenant's rows",
     "pk_spool_reports": "holds no tenant's rows",
+    "pk_tier_watermarks": "holds no tenant's rows",
     "alembic_version_pkc": "holds no tenant's rows",
 }
 # Indexes of tenant tables that serve scans over all organizations, by workers only.
 GLOBAL_INDEXES = {
     "ix_alert_rules_next_due_at",
     "ix_dead_letters_replaying",
+    "ix_dirty_windows_marked_at",
     "ix_hosts_tags",  # GIN: cannot begin with a uuid without an extension
     "ix_idempotency_expires_at",
     "ix_mails_created_at",
@@ -65,7 +67,7 @@ WALLED_WITHOUT_ORGANIZATION = {
     "sign_in_tickets",
     "totp_secrets",
 }
-UNWALLED = {"schema_ledger", "alembic_version", "leases", "spool_reports", "workers"}
+UNWALLED = {"schema_ledger", "alembic_version", "leases", "spool_reports", "tier_watermarks", "workers"}
 
 TABLES = """
     SELECT c.relname AS name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced,

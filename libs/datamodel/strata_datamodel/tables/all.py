@@ -28,6 +28,7 @@ from strata_datamodel.tables.sign_in import (
     totp_secrets,
 )
 from strata_datamodel.tables.teams import team_members, teams
+from strata_datamodel.tables.tiers import dirty_windows, tier_retentions, tier_watermarks
 from strata_datamodel.tables.users import sessions, users
 from strata_datamodel.tables.working import leases, spool_reports, workers
 
@@ -39,6 +40,7 @@ __all__ = [
     "audit_log",
     "data_keys",
     "dead_letters",
+    "dirty_windows",
     "divergences",
     "email_changes",
     "erasures",
@@ -78,6 +80,8 @@ __all__ = [
     "spool_reports",
     "team_members",
     "teams",
+    "tier_retentions",
+    "tier_watermarks",
     "tombstones",
     "totp_secrets",
     "users",
