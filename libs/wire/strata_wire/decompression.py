@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+from cramjam import DecompressionError, snappy
 from isal import isal_zlib
 
 from strata_datamodel.errors import InvalidError, TooLargeError
@@ -10,6 +11,8 @@ from strata_datamodel.limits import DECOMPRESSION_RATIO, DECOMPRESSION_RATIO_FLO
 IDENTITY: Final = "identity"
 GZIP: Final = "gzip"
 DEFLATE: Final = "deflate"
+SNAPPY: Final = "snappy"
+"""One block, without the frames of its file format: what Prometheus means by the word."""
 
 _CODINGS: Final = {"": IDENTITY, "identity": IDENTITY, "gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
 _GZIP_WRAPPER: Final = 31
@@ -18,6 +21,7 @@ _NO_WRAPPER: Final = -15
 _INPUT_CHUNK: Final = 64 * 1024
 _OUTPUT_CHUNK: Final = 1024 * 1024
 _ZLIB_METHOD: Final = 8
+_LENGTH_BYTES: Final = 5  # of a snappy block's length, which has 32 bits at most
 _MEMBERS: Final = 2_048  # parallel compressors write one a 64 KiB block; each costs a copy of what follows
 
 
@@ -49,9 +53,28 @@ def decompress(body: bytes, coding: str, *, limit_bytes: int = INGEST_BODY_BYTES
             raise _too_large(limit_bytes)
         return body
     bound = min(limit_bytes, max(DECOMPRESSION_RATIO_FLOOR_BYTES, DECOMPRESSION_RATIO * len(body)))
+    if coding == SNAPPY:
+        return _snappy_block(body, bound)
     if coding == GZIP:
         return _inflate(body, _GZIP_WRAPPER, bound, many_members=True)
     return _inflate(body, _ZLIB_WRAPPER if _has_zlib_header(body) else _NO_WRAPPER, bound, many_members=False)
+
+
+def _snappy_block(body: bytes, bound: int) -> bytes:
+    """What a block says of its length is looked at before anything is held of it."""
+    length = 0
+    for place, byte in enumerate(body[:_LENGTH_BYTES]):
+        length |= (byte & 0x7F) << (7 * place)
+        if byte < 0x80:
+            break
+    else:
+        raise _damaged("it does not say how long it is")
+    if length > bound:
+        raise _too_large(bound)
+    try:
+        return bytes(snappy.decompress_raw(body))
+    except DecompressionError as error:
+        raise _damaged("its content is not valid") from error
 
 
 def _inflate(body: bytes, wrapper: int, bound: int, *, many_members: bool) -> bytes:

@@ -14,6 +14,7 @@ from strata_datamodel.limits import LINES_PER_REQUEST, POINTS_PER_REQUEST, REPOR
 from strata_datamodel.metrics import PointBatch, SeriesKey, Tags
 from strata_datamodel.spooling import Envelope, SpoolPosition
 from strata_wire.compiled.line_walk import Columns, LineWalk
+from strata_wire.compiled.registry import Registry
 from strata_wire.known_series import KnownSeries
 from strata_wire.line_grammar import Fault, LineError
 from strata_wire.line_reading import RejectedLine, Times, line_at, rejected_line, row_of
@@ -51,7 +52,7 @@ def parse_lines(
     times = Times.of(envelope)
     if known is None or not known.is_ready:
         return _read(body, envelope, source, times, _PlainPoints())
-    with known.of(envelope.organization_id) as registry:
+    with known.of(envelope.organization_id, Registry) as registry:
         return _read(body, envelope, source, times, LineWalk(body, times, registry))
 
 

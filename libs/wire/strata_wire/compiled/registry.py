@@ -22,6 +22,7 @@ from strata_wire.compiled.lines import (
     WALK_SIZE,
 )
 from strata_wire.compiled.machine import Integers, Longs
+from strata_wire.compiled.numbered_series import NumberedSeries
 from strata_wire.compiled.slots import Arena, Slots, doubled
 from strata_wire.compiled.texts import Texts
 from strata_wire.compiled.values import BOOLEAN, NUMBER, STRING
@@ -33,7 +34,6 @@ _EMPTY_BYTES: Final = 64_000
 _KEY_BYTES: Final = 700
 _TAG_BYTES: Final = 160
 _NAME_BYTES: Final = 100
-_SERIES_BYTES: Final = 300
 _BYTES_PER_CHARACTER: Final = 6
 
 _FIELD_CLASSES: Final = {NUMBER: FieldClass.NUMBER, BOOLEAN: FieldClass.BOOLEAN, STRING: FieldClass.STRING}
@@ -43,15 +43,13 @@ class Registry:
     """Not thread-safe. Grows with every key, name and series that was not seen; `size_bytes` says how far."""
 
     def __init__(self) -> None:
-        self.size_bytes = _EMPTY_BYTES
-        self.series: list[SeriesKey] = []
+        self.numbered = NumberedSeries()
+        self._keys_bytes = _EMPTY_BYTES
         self._is_new = True
         self._addresses: Longs = np.zeros(WALK_SIZE, np.int64)
-        self.body_mark = 0
         self.line_mark = 0
         self.last_key = -1
         self.texts = Texts()
-        self._numbers: dict[SeriesKey, int] = {}
         self._read_keys: list[tuple[str, Tags]] = []
         self._arena = Arena()
         self._keys = Slots(self._arena)
@@ -61,14 +59,20 @@ class Registry:
         self._name_following: Integers = np.full(self._names.capacity, -1, np.int32)
         self._name_marks: Longs = np.zeros(self._names.capacity, np.int64)
         self._name_series: Integers = np.full(CLASSES * self._names.capacity, -1, np.int32)
-        self._marks: Longs = np.zeros(self._names.capacity, np.int64)
-        self._places: Integers = np.zeros(self._names.capacity, np.int32)
-        self._used: Integers = np.zeros(self._names.capacity, np.int32)
+
+    @property
+    def series(self) -> list[SeriesKey]:
+        return self.numbered.series
+
+    @property
+    def size_bytes(self) -> int:
+        return self._keys_bytes + self.numbered.size_bytes
 
     def describe(self, walk: Longs) -> None:
         """What is known, for a walk, until something is added."""
-        if self._is_new:
-            self._is_new = False
+        numbered = self.numbered
+        if self._is_new or numbered.is_grown:
+            self._is_new = numbered.is_grown = False
             self._described = (self._keys.described(), self._names.described())
             for place, array in (
                 (KEYS, self._described[0]),
@@ -78,9 +82,9 @@ class Registry:
                 (NAME_FOLLOWING, self._name_following),
                 (NAME_MARKS, self._name_marks),
                 (NAME_SERIES, self._name_series),
-                (SERIES_MARKS, self._marks),
-                (SERIES_PLACES, self._places),
-                (SERIES_USED, self._used),
+                (SERIES_MARKS, numbered.marks),
+                (SERIES_PLACES, numbered.places),
+                (SERIES_USED, numbered.in_use),
                 (TEXTS, self.texts.description),
             ):
                 self._addresses[place] = array.ctypes.data
@@ -95,7 +99,7 @@ class Registry:
         self._read_keys.append((measurement, tags))
         if self._keys.capacity > len(self._key_first):
             self._key_following, self._key_first = doubled(self._key_following, -1), doubled(self._key_first, -1)
-        self.size_bytes += _KEY_BYTES + _TAG_BYTES * len(tags) + _BYTES_PER_CHARACTER * len(raw)
+        self._keys_bytes += _KEY_BYTES + _TAG_BYTES * len(tags) + _BYTES_PER_CHARACTER * len(raw)
 
     def add_name(self, key: int, raw: bytes, hashed: int) -> None:
         """Raises LineError for what is no name of a field."""
@@ -106,34 +110,10 @@ class Registry:
             self._name_following = doubled(self._name_following, -1)
             self._name_marks = doubled(self._name_marks)
             self._name_series = doubled(self._name_series, -1)
-        self.size_bytes += _NAME_BYTES + _BYTES_PER_CHARACTER * len(raw)
+        self._keys_bytes += _NAME_BYTES + _BYTES_PER_CHARACTER * len(raw)
 
     def add_series(self, key: int, name: int, field_class: int) -> None:
         measurement, tags = self._read_keys[key]
         field = parse_field_name(self._names.raw(name), measurement)
-        number = self.number(SeriesKey(measurement, tags, field, _FIELD_CLASSES[field_class]))
+        number = self.numbered.number(SeriesKey(measurement, tags, field, _FIELD_CLASSES[field_class]))
         self._name_series[CLASSES * name + field_class] = number
-
-    def number(self, series: SeriesKey) -> int:
-        """Equal series are one, however they were spelled."""
-        number = self._numbers.setdefault(series, len(self.series))
-        if number == len(self.series):
-            self._is_new = True
-            self.series.append(series)
-            self.size_bytes += _SERIES_BYTES
-            if len(self.series) > len(self._marks):
-                self._marks = doubled(self._marks)
-                self._places, self._used = doubled(self._places), doubled(self._used)
-        return number
-
-    def use(self, number: int, used_before: int) -> tuple[int, int]:
-        """The place of a series in the body, and how many are used now."""
-        if self._marks[number] != self.body_mark:
-            self._marks[number] = self.body_mark
-            self._places[number] = used_before
-            self._used[used_before] = number
-            return used_before, used_before + 1
-        return int(self._places[number]), used_before
-
-    def used(self, count: int) -> tuple[SeriesKey, ...]:
-        return tuple(map(self.series.__getitem__, self._used[:count].tolist()))
