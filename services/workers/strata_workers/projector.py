@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from strata_core.outbox.commands import claim, finish, park, postpone
 from strata_core.outbox.events import ClaimedEvent
+from strata_core.outbox.queries import is_anything_due
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.search.entities import current
@@ -42,6 +43,8 @@ class Projector:
 
     def step(self) -> int:
         with self._units.system() as uow:
+            if not is_anything_due(uow, PROJECTION_DUE):
+                return 0
             claimed = claim(uow, self._worker, limit=PROJECTIONS_PER_PASS, kinds=(PROJECTION_DUE,))
         by_kind: defaultdict[tuple[OrganizationId, str], list[ClaimedEvent]] = defaultdict(list)
         for item in claimed:

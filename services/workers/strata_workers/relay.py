@@ -22,6 +22,7 @@ from strata_core.outbox.commands import (
     take_due_for_ringing,
 )
 from strata_core.outbox.events import ClaimedEvent
+from strata_core.outbox.queries import is_anything_due
 from strata_core.ports.cache import Cache
 from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
@@ -188,6 +189,9 @@ class Relay:
         self._rung: OrderedDict[OutboxId, None] = OrderedDict()
 
     def step(self) -> int:
+        with self._units.system() as uow:
+            if not is_anything_due(uow):
+                return 0
         quiet = self._answerer.finish_quiet()
         with self._units.system() as uow:
             due = take_due_for_ringing(uow, EVENTS_PER_PASS, APART, self._answerer.quiet)

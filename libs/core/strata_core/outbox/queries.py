@@ -1,9 +1,9 @@
-"""How far behind the outbox is."""
+"""How far behind the outbox is, and whether there is anything to do."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import exists, func, literal_column, or_, select
 
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.tables.outbox import outbox
@@ -16,6 +16,17 @@ class Backlog:
     pending: int
     parked: int
     oldest_due_at: datetime | None
+
+
+def is_anything_due(uow: UnitOfWork, kind: str | None = None) -> bool:
+    """Whether taking events up could bring any. For whoever looks several times a second and finds nothing most times:
+    claiming costs ten times as much."""
+    now = uow.now()
+    due = [outbox.c.state == literal_column("'pending'"), outbox.c.due_at <= now]
+    if kind is not None:
+        due.append(outbox.c.kind == kind)
+    free = or_(outbox.c.lease_until.is_(None), outbox.c.lease_until <= now)
+    return bool(uow.execute(select(exists().where(*due, free))).scalar_one())
 
 
 def backlog(uow: UnitOfWork) -> Backlog:
