@@ -1,13 +1,14 @@
 """What any metric store has to answer, written for reading and not for speed."""
 
 import math
+import operator
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 
 from factories.point_batches import Point
-from strata_datamodel.metrics import Aggregate, FilterOp, MetricQuery, TagFilter
+from strata_datamodel.metrics import Aggregate, FilterOp, MetricQuery, TagFilter, ValueFilter, ValueOp
 
 Answer = dict[tuple[str, ...], list[tuple[int, float | str]]]
 
@@ -21,6 +22,7 @@ def expected_answer(points: Iterable[Point], query: MetricQuery) -> Answer:
         if (each.measurement, each.field) == (query.measurement, query.field)
         and query.from_ns <= each.time_ns < query.to_ns
         and all(_matches(dict(each.tags), tag_filter) for tag_filter in query.filters)
+        and all(_has(each.value, value_filter) for value_filter in query.value_filters)
     ]
     groups: dict[tuple[str, ...], list[Point]] = defaultdict(list)
     for each in asked:
@@ -40,6 +42,20 @@ def _matches(tags: dict[str, str], tag_filter: TagFilter) -> bool:
             return re.search(tag_filter.values[0], value) is not None
         case FilterOp.NO_MATCH:
             return re.search(tag_filter.values[0], value) is None
+
+
+def _has(value: float | str, value_filter: ValueFilter) -> bool:
+    comparisons = {
+        ValueOp.EQ: operator.eq,
+        ValueOp.NE: operator.ne,
+        ValueOp.LT: operator.lt,
+        ValueOp.LE: operator.le,
+        ValueOp.GT: operator.gt,
+        ValueOp.GE: operator.ge,
+        ValueOp.MATCH: lambda text, pattern: re.search(pattern, text) is not None,
+        ValueOp.NO_MATCH: lambda text, pattern: re.search(pattern, text) is None,
+    }
+    return comparisons[value_filter.op](value, value_filter.value)
 
 
 def _windows(points: list[Point], query: MetricQuery) -> list[tuple[int, float | str]]:
@@ -67,6 +83,8 @@ def _fold(points: list[Point], query: MetricQuery) -> float | str:
         Aggregate.MAX: lambda: values[-1],
         Aggregate.FIRST: lambda: max((-each.time_ns, each.value) for each in points)[1],
         Aggregate.LAST: lambda: max((each.time_ns, each.value) for each in points)[1],
+        Aggregate.DISTINCT: lambda: len(set(values)),
+        Aggregate.MODE: lambda: min(values, key=lambda value: (-values.count(value), value)),
         Aggregate.PERCENTILE: lambda: values[max(1, math.floor(len(values) * query.percentile / 100 + 0.5)) - 1],
     }
     return folds[query.aggregate]()

@@ -5,6 +5,7 @@ import pytest
 from contract.metric_erasure_contract import MetricErasureContract
 from contract.metric_isolation_contract import MetricIsolationContract
 from contract.metric_query_contract import MetricQueryContract
+from contract.metric_values_contract import MetricValuesContract
 from contract.metric_write_contract import MetricWriteContract
 from contract.prepared_stores import prepared_stores
 from strata_stores.clock import SystemClock
@@ -25,6 +26,10 @@ class TestWriting(MetricWriteContract):
 
 
 class TestQuerying(MetricQueryContract):
+    pass
+
+
+class TestValues(MetricValuesContract):
     pass
 
 

@@ -83,6 +83,10 @@ class Aggregate(StrEnum):
     LAST = "last"
     RATE = "rate"
     PERCENTILE = "percentile"
+    DISTINCT = "distinct"
+    """How many different values there are."""
+    MODE = "mode"
+    """The value there is most often, the smallest of several."""
 
 
 _PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?|100)", re.ASCII)
@@ -113,6 +117,26 @@ class TagFilter:
     values: tuple[str, ...]
 
 
+class ValueOp(StrEnum):
+    EQ = "="
+    NE = "!="
+    LT = "<"
+    LE = "<="
+    GT = ">"
+    GE = ">="
+    MATCH = "=~"
+    NO_MATCH = "!~"
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFilter:
+    """Which points count, by their value. Strings have =, !=, =~ and !~ (RE2 syntax, unanchored), numbers all but these
+    last two, booleans = and != with 0 or 1."""
+
+    op: ValueOp
+    value: float | str
+
+
 @dataclass(frozen=True, slots=True)
 class MetricQuery:
     """Aggregate one field over windows [from + n*step, from + (n+1)*step), aligned to step from the epoch.
@@ -135,6 +159,7 @@ class MetricQuery:
     filters: tuple[TagFilter, ...] = ()
     group_by: tuple[str, ...] = ()
     stretches: tuple[Stretch, ...] = ()
+    value_filters: tuple[ValueFilter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

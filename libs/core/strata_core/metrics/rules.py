@@ -1,5 +1,6 @@
 """What may be written and asked, whichever store holds the points."""
 
+import math
 import re
 from typing import Final
 
@@ -15,17 +16,33 @@ from strata_datamodel.limits import (
     REGEX_LENGTH,
     TAG_VALUE_BYTES,
 )
-from strata_datamodel.metrics import Aggregate, FieldClass, FilterOp, MetricQuery, SeriesKey, TagFilter
+from strata_datamodel.metrics import (
+    Aggregate,
+    FieldClass,
+    FilterOp,
+    MetricQuery,
+    SeriesKey,
+    TagFilter,
+    ValueFilter,
+    ValueOp,
+)
+from strata_datamodel.tiers import Tier
 
 NOT_FINITE: Final = "a number has to be finite: NaN and infinity cannot be stored"
 
 FIELD_CLASS_ORDER: Final = (FieldClass.NUMBER, FieldClass.BOOLEAN, FieldClass.STRING)
 """When one field name holds several type classes, the first of these that has points answers."""
 
-_ANY_CLASS: Final = frozenset({Aggregate.COUNT, Aggregate.FIRST, Aggregate.LAST})
+_ANY_CLASS: Final = frozenset({Aggregate.COUNT, Aggregate.FIRST, Aggregate.LAST, Aggregate.DISTINCT, Aggregate.MODE})
+_NOT_KEPT: Final = frozenset({Aggregate.DISTINCT, Aggregate.MODE})
+"""What windows of a tier do not tell."""
+
+_EQUALITY: Final = frozenset({ValueOp.EQ, ValueOp.NE})
+_VALUE_REGEX: Final = frozenset({ValueOp.MATCH, ValueOp.NO_MATCH})
 _REGEX_OPS: Final = frozenset({FilterOp.MATCH, FilterOp.NO_MATCH})
 # Line breaks end a line of line protocol, which some stores are written in; lone surrogates have no UTF-8.
 _UNFIT: Final = re.compile("[\x00\n\r\ud800-\udfff]")
+_UNENCODABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _NS_PER_MS: Final = 1_000_000
 _EARLIEST_NS: Final = -(2**63) + 2
 _LATEST_NS: Final = 2**63 - 2
@@ -69,6 +86,11 @@ def check_query(query: MetricQuery) -> None:
         raise InvalidError("tags to group by are named, each once", code="bad_group_by")
     for tag_filter in query.filters:
         _check_filter(tag_filter)
+    if len(query.value_filters) > QUERY_FILTERS:
+        raise LimitError(f"at most {QUERY_FILTERS} filters of values a query", code="query_filters")
+    for value_filter in query.value_filters:
+        _check_value_filter(value_filter)
+    _check_kept(query)
 
 
 def check_class(aggregate: Aggregate, field_class: FieldClass) -> None:
@@ -76,8 +98,21 @@ def check_class(aggregate: Aggregate, field_class: FieldClass) -> None:
         raise InvalidError(
             f"{aggregate.value} needs numbers, and this field holds {field_class.value} values",
             code="aggregate_needs_numbers",
-            hint="use count, first or last",
+            hint="use count, first, last, distinct or mode",
         )
+
+
+def check_value_filters(query: MetricQuery, field_class: FieldClass) -> None:
+    """Once it is known what the field holds."""
+    for each in query.value_filters:
+        is_text = field_class is FieldClass.STRING
+        if isinstance(each.value, str) is not is_text:
+            raise InvalidError(
+                f"this field holds {field_class.value} values, which cannot be compared with {each.value!r}",
+                code="bad_value_filter",
+            )
+        if field_class is FieldClass.BOOLEAN and each.op not in _EQUALITY:
+            raise InvalidError("booleans are compared with = or !=", code="bad_value_filter")
 
 
 def too_many_series(limit: int) -> LimitError:
@@ -99,6 +134,30 @@ def _check_range(query: MetricQuery) -> None:
         raise InvalidError("the range has to begin before it ends, within 1677 to 2262", code="bad_range")
     if query.step_ns is not None and (query.step_ns < _NS_PER_MS or query.step_ns % _NS_PER_MS):
         raise InvalidError("a step is a whole number of milliseconds, at least one", code="bad_step")
+
+
+def _check_kept(query: MetricQuery) -> None:
+    if all(stretch.tier is Tier.RAW for stretch in query.stretches):
+        return
+    if query.aggregate in _NOT_KEPT or query.value_filters:
+        what = "filters of values" if query.value_filters else query.aggregate.value
+        raise InvalidError(
+            f"{what} need raw points, and for a part of this range only windows are kept",
+            code="aggregate_not_kept",
+            hint="ask for a range that raw points are kept for",
+        )
+
+
+def _check_value_filter(value_filter: ValueFilter) -> None:
+    if isinstance(value_filter.value, str):
+        if value_filter.op not in _EQUALITY | _VALUE_REGEX:
+            raise InvalidError("strings are compared with =, !=, =~ or !~", code="bad_value_filter")
+        if value_filter.op in _VALUE_REGEX and len(value_filter.value) > REGEX_LENGTH:
+            raise LimitError(f"at most {REGEX_LENGTH} characters a regex", code="regex_length")
+        if _UNENCODABLE.search(value_filter.value):
+            raise InvalidError("values cannot hold NUL or lone surrogates", code="bad_value_filter")
+    elif value_filter.op in _VALUE_REGEX or not math.isfinite(value_filter.value):
+        raise InvalidError("numbers are compared with =, !=, <, <=, > or >= a number", code="bad_value_filter")
 
 
 def _check_filter(tag_filter: TagFilter) -> None:

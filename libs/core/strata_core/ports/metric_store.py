@@ -33,14 +33,17 @@ class MetricStore(Protocol):
         and then added up: an increase belongs to the window of its later reading, and is divided by the time since the
         earlier one, which has to lie in the range too. Percentiles are nearest rank: the value at position
         floor(n * p / 100 + 0.5), at least 1, of the n sorted values. Of several series' points at the very first or
-        last time the greatest value is first and last. Strings and booleans
-        serve count, first and last only (a boolean as 0 or 1); any other aggregate of them raises InvalidError (code
-        `aggregate_needs_numbers`). When one name holds several type classes, numbers answer if there are any in the
-        store for that measurement and organization, then booleans, then strings.
+        last time the greatest value is first and last. Strings and booleans serve count, first, last, distinct and mode
+        only (a boolean as 0 or 1); any other aggregate of them raises InvalidError (code `aggregate_needs_numbers`).
+        When one name holds several type classes, numbers answer if there are any in the store for that measurement and
+        organization, then booleans, then strings.
+
+        A value filter that does not suit what the field holds raises InvalidError (code `bad_value_filter`), a pattern
+        that is none as above.
 
         A step is a whole number of windows of each tier in `stretches`. Over stretches that were rolled up the answer
         is that over their raw points, and a percentile within one hundredth of its value; what a tier cannot tell
-        raises InvalidError (code `aggregate_not_kept`).
+        raises InvalidError (code `aggregate_not_kept`): distinct, mode and filters of values.
         """
         ...
 
