@@ -159,6 +159,7 @@ AUDIT_EXPORT_PAGE: Final = 500
 AUDIT_TEXT_LENGTH: Final = 200
 ACCESS_LOG_DAYS: Final = 90  # kept so long where an organization's settings do not say
 ACCESS_LOG_DAYS_MAX: Final = 3_650
+SECURITY_EVENT_DAYS: Final = 365  # that a person can look up what happened to their account
 ACCESS_LOG_QUEUED: Final = 10_000
 ACCESS_LOG_PER_WRITE: Final = 500
 RESEALED_PER_PASS: Final = 200
@@ -187,6 +188,9 @@ SAGA_DOCUMENT_BYTES: Final = 256 * KIB  # of an input, an intent or an output
 SAGA_REASON_LENGTH: Final = 1_000
 SAGAS_AT_ONCE_PER_ORGANIZATION: Final = 4
 
+# Making organizations by oneself
+ORGANIZATIONS_PER_PERSON: Final = 10  # that somebody owns
+
 # Deletion and erasure
 DELETION_GRACE_HOURS_MAX: Final = 30 * 24
 RECEIPT_BYTES: Final = 1 * MIB
@@ -203,8 +207,32 @@ SEARCH_RECENT_ROWS: Final = 500
 PROJECTIONS_PER_PASS: Final = 500
 REINDEXED_PER_CALL: Final = 5_000
 COMPARED_AT_ONCE: Final = 1_000
+SUMMED_AT_ONCE: Final = 50_000  # rows that one statement makes checksums of
 DIVERGENCES_PER_PASS: Final = 10_000  # how many of an organization are looked at; those beyond wait for the next pass
 REPAIRS_PER_PASS: Final = 200  # of an organization, each asking for one projection
 
 # Newest values of a host
 LATEST_METRICS: Final = 500
+
+# Server metrics in rows
+SERVER_METRICS_TAKEN_DAYS: Final = 30  # older rows are refused
+SERVER_METRICS_KEPT_DAYS: Final = 35  # a week goes when all of it is older
+SERVER_METRICS_HOURS_KEPT_DAYS: Final = 90
+SERVER_METRICS_DAYS_KEPT_DAYS: Final = 730
+SERVER_METRICS_PER_UNIT: Final = 5_000
+SERVER_HOURS_PER_PASS: Final = 500
+ERROR_LOG_MESSAGE_LENGTH: Final = 2_000
+
+# OpenTelemetry
+OTLP_ITEMS_PER_REQUEST: Final = 250_000  # resources, scopes, metrics and data points, all counted together
+OTLP_ATTRIBUTES_BYTES: Final = MIB  # of one resource, scope or data point
+OTLP_PACKED_BYTES: Final = 64 * KIB  # of one field with many numbers
+OTLP_JSON_OBJECTS_PER_REQUEST: Final = 1_000_000
+OTLP_JSON_VALUES_PER_REQUEST: Final = 4_000_000
+ATTRIBUTE_DEPTH: Final = 16
+BUCKETS_PER_HISTOGRAM: Final = 1_000
+
+# Prometheus remote write
+SERIES_PER_REQUEST: Final = 100_000
+SYMBOLS_PER_REQUEST: Final = 1_000_000
+PROTOBUF_FIELDS_PER_REQUEST: Final = 4_000_000  # that are read one by one: those that are plain are not

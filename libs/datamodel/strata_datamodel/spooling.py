@@ -15,6 +15,8 @@ class Signal(StrEnum):
 
 class WireFormat(StrEnum):
     INFLUX_LINE = "influx_line"
+    REMOTE_WRITE_1 = "remote_write_1"
+    REMOTE_WRITE_2 = "remote_write_2"
     ES_BULK = "es_bulk"
     LOG_EVENTS = "log_events_json"
     """Our own: events that were parsed before, a JSON document a line. Comes from dead letters only."""
@@ -39,7 +41,7 @@ class Envelope:
     signal: Signal
     wire_format: WireFormat
     parameters: Mapping[str, str] = field(default_factory=dict)
-    encoding: str = "identity"  # how the stored body is compressed: identity or gzip
+    encoding: str = "identity"  # how the stored body is compressed: identity, gzip or snappy
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB
 from strata_wire.compiled.line_walk import LineWalk
 from strata_wire.compiled.registry import Registry
+from strata_wire.compiled.sample_walk import prepare_samples
 from strata_wire.line_reading import Times
 from strata_wire.times_kept import TimesKept
 
@@ -70,6 +71,7 @@ class KnownSeries:
         walk = LineWalk(body, Times(1, TimesKept(1, 0, 1)), Registry())
         walk.advance(0)
         walk.columns()
+        prepare_samples()
         self._is_ready.set()
 
     def __len__(self) -> int:

@@ -3,7 +3,6 @@
 Every number becomes a float, so integers beyond 2^53 lose their last digits. A line is taken whole or not at all.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,13 +10,14 @@ import numpy as np
 
 from strata_datamodel.errors import TooLargeError
 from strata_datamodel.limits import LINES_PER_REQUEST, POINTS_PER_REQUEST, REPORTED_REJECTIONS
-from strata_datamodel.metrics import PointBatch, SeriesKey, Tags
+from strata_datamodel.metrics import PointBatch, Tags
 from strata_datamodel.spooling import Envelope, SpoolPosition
-from strata_wire.compiled.line_walk import Columns, LineWalk
+from strata_wire.compiled.line_walk import LineWalk
 from strata_wire.compiled.registry import Registry
 from strata_wire.known_series import KnownSeries
 from strata_wire.line_grammar import Fault, LineError
 from strata_wire.line_reading import RejectedLine, Times, line_at, rejected_line, row_of
+from strata_wire.plain_points import PlainPoints
 
 __all__ = ["Fault", "ParsedLines", "RejectedLine", "parse_lines"]
 
@@ -51,41 +51,13 @@ def parse_lines(
         )
     times = Times.of(envelope)
     if known is None or not known.is_ready:
-        return _read(body, envelope, source, times, _PlainPoints())
+        return _read(body, envelope, source, times, PlainPoints())
     with known.of(envelope.organization_id, Registry) as registry:
         return _read(body, envelope, source, times, LineWalk(body, times, registry))
 
 
-class _PlainPoints:
-    """Points of lines that were all read by the grammar."""
-
-    def __init__(self) -> None:
-        self.lines = 0
-        self._series: dict[SeriesKey, int] = {}
-        self._texts: dict[str, int] = {}
-        self._points: list[tuple[int, int, float]] = []
-
-    def __len__(self) -> int:
-        return len(self._points)
-
-    def advance(self, at: int) -> int:
-        return at
-
-    def take(self, time_ns: int, row: Mapping[SeriesKey, float | str]) -> None:
-        for series, value in row.items():
-            index = self._series.setdefault(series, len(self._series))
-            number = float(self._texts.setdefault(value, len(self._texts))) if isinstance(value, str) else value
-            self._points.append((index, time_ns, number))
-        self.lines += 1
-
-    def columns(self) -> tuple[tuple[SeriesKey, ...], Columns, tuple[str, ...]]:
-        indexes, times, values = zip(*self._points, strict=True) if self._points else ((), (), ())
-        columns = Columns(np.array(indexes, np.int32), np.array(times, np.int64), np.array(values, np.float64))
-        return tuple(self._series), columns, tuple(self._texts)
-
-
 def _read(
-    body: bytes, envelope: Envelope, source: SpoolPosition | None, times: Times, points: LineWalk | _PlainPoints
+    body: bytes, envelope: Envelope, source: SpoolPosition | None, times: Times, points: LineWalk | PlainPoints
 ) -> ParsedLines:
     keys: dict[bytes, tuple[str, Tags]] = {}
     rejected: list[RejectedLine] = []
@@ -114,10 +86,10 @@ def _read(
         texts=texts,
         source=source,
     )
-    return ParsedLines(batch, points.lines, tuple(rejected), faults)
+    return ParsedLines(batch, points.rows, tuple(rejected), faults)
 
 
-def _check_room(points: LineWalk | _PlainPoints) -> None:
+def _check_room(points: LineWalk | PlainPoints) -> None:
     if len(points) > POINTS_PER_REQUEST:
         raise TooLargeError(
             f"the body has more than {POINTS_PER_REQUEST} points",

@@ -1,13 +1,14 @@
 """Points of one body of line protocol, most of them by the compiled walk, into columns."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strata_datamodel.limits import FIELDS_PER_LINE, LINE_BYTES, POINTS_PER_REQUEST, STRING_FIELD_BYTES
 from strata_datamodel.metrics import FieldClass, SeriesKey
+from strata_wire.compiled.columns import Columns
 from strata_wire.compiled.lines import (
     AT,
     BASE,
@@ -43,27 +44,13 @@ from strata_wire.compiled.lines import (
     WALK_SIZE,
     walk,
 )
-from strata_wire.compiled.machine import Doubles, Integers, Longs
 from strata_wire.compiled.registry import Registry
-from strata_wire.compiled.slots import doubled
 from strata_wire.line_grammar import LineError
 from strata_wire.line_reading import Times
 
 _BYTES_PER_POINT: Final = 12
 _POINTS_AT_LEAST: Final = 64
 _TAKEN_TEXTS: Final = 1 << 30
-
-
-class Columns(NamedTuple):
-    series: Integers
-    times: Longs
-    values: Doubles
-
-    def doubled(self) -> "Columns":
-        return Columns(doubled(self.series), doubled(self.times), doubled(self.values))
-
-    def first(self, count: int) -> "Columns":
-        return Columns(self.series[:count].copy(), self.times[:count].copy(), self.values[:count].copy())
 
 
 class LineWalk:
@@ -94,7 +81,7 @@ class LineWalk:
         return int(self._state[POINTS])
 
     @property
-    def lines(self) -> int:
+    def rows(self) -> int:
         return int(self._state[LINES])
 
     def advance(self, at: int) -> int:
