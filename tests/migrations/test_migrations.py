@@ -100,7 +100,7 @@ def test_constraints_that_alembic_does_not_compare_are_the_same_too(
         {
             (row["relation"], row["definition"])
             for row in each.rows(SHAPE.partition("UNION ALL SELECT tablename, format")[0])
-            if row["relation"] != "alembic_version"
+            if row["relation"] not in {"alembic_version", "server_region_days_held"}  # the second is no table
         }
         for each in (empty_database, database)
     )

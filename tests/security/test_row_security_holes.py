@@ -19,6 +19,14 @@ from strata_stores.postgres.roles import APP, AUDITOR, OWNER, READONLY, WORKER
 pytestmark = pytest.mark.usefixtures("second_unmoved")
 NOW = 1_800_000_000_000
 SETTINGS = ("organization_id", "user_id", "credential", "system", "clock_offset")
+OWNERS_VIEWS = {
+    "server_region_days_held": "materialized; nobody but its owner may read it",
+    "server_region_days": "shows of that one only what is the organization's",
+}
+OWNERS_FUNCTIONS = {
+    "app.keep_server_parts(interval)": "parts of tables are the owner's to make and to drop",
+    "app.refresh_server_summaries()": "only its owner can refresh a materialized view",
+}
 
 
 @contextmanager
@@ -84,19 +92,20 @@ def test_every_view_is_security_invoker(own_database: Database) -> None:
         "SELECT oid::regclass FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace::regnamespace::text IN"
         " ('public', 'app') AND (relkind = 'm' OR NOT coalesce(reloptions::text[] @> '{security_invoker=true}', false))"
     )
-    assert own_database.rows(leaky) == []
+    assert {str(row["oid"]) for row in own_database.rows(leaky)} == set(OWNERS_VIEWS)
     own_database.run("CREATE VIEW planted AS SELECT * FROM hosts")
-    assert len(own_database.rows(leaky)) == 1
+    assert {str(row["oid"]) for row in own_database.rows(leaky)} == {"planted", *OWNERS_VIEWS}
 
 
-def test_no_function_runs_with_its_owners_rights(database: Database) -> None:
-    assert (
-        database.rows(
-            "SELECT oid::regprocedure FROM pg_proc"
-            " WHERE prosecdef AND pronamespace::regnamespace::text IN ('public', 'app')"
-        )
-        == []
+def test_only_named_functions_run_with_their_owners_rights_and_for_the_worker_alone(database: Database) -> None:
+    functions = database.rows(
+        "SELECT oid::regprocedure::text AS name, proconfig @> ARRAY['search_path=pg_catalog, pg_temp'] AS is_held,"
+        " ARRAY(SELECT rolname::text FROM pg_roles r WHERE has_function_privilege(r.oid, p.oid, 'EXECUTE')"
+        " AND NOT rolsuper AND rolname LIKE 'strata_%%' AND rolname <> 'strata_owner') AS callers"
+        " FROM pg_proc p WHERE prosecdef AND pronamespace::regnamespace::text IN ('public', 'app')"
     )
+    assert {row["name"] for row in functions} == set(OWNERS_FUNCTIONS)
+    assert all(row["is_held"] and row["callers"] == [WORKER] for row in functions)
 
 
 def test_a_partition_read_directly_is_a_hole_unless_walled_itself(

@@ -19,6 +19,13 @@ from strata_datamodel.tables.sagas import saga_steps, sagas
 from strata_datamodel.tables.search import divergences, reconciliations, search_generations
 from strata_datamodel.tables.secrets import data_keys
 from strata_datamodel.tables.series import metric_series
+from strata_datamodel.tables.server_metrics import (
+    error_logs,
+    server_metric_marks,
+    server_metrics,
+    server_metrics_daily,
+    server_metrics_hourly,
+)
 from strata_datamodel.tables.sign_in import (
     passkeys,
     recovery_codes,
@@ -44,6 +51,7 @@ __all__ = [
     "divergences",
     "email_changes",
     "erasures",
+    "error_logs",
     "external_identities",
     "hosts",
     "idempotency",
@@ -70,6 +78,10 @@ __all__ = [
     "schema_ledger",
     "search_generations",
     "security_events",
+    "server_metric_marks",
+    "server_metrics",
+    "server_metrics_daily",
+    "server_metrics_hourly",
     "service_accounts",
     "service_dependencies",
     "services",
