@@ -27,7 +27,7 @@ test: $(STAMP) ## set everything up and pass the tests
 	@$(RUN)/python -m pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 chaos: $(STAMP) ## fault tests in their long form: CHAOS_MINUTES=5, CHAOS_SEED=n repeats a schedule
-	@STRATA_TEST_CHAOS_MINUTES=$(CHAOS_MINUTES) STRATA_TEST_CHAOS_SEED=$(CHAOS_SEED) \
+	@STRATA_TEST_CHAOS_MINUTES=$(CHAOS_MINUTES) STRATA_TEST_CHAOS_SEED=$(CHAOS_SEED) STRATA_TEST_CHAOS_FROM=$(CHAOS_FROM) \
 		$(RUN)/python -m pytest tests/chaos -s $(PYTEST_ARGS)
 
 lint: $(STAMP) ## ruff, mypy strict, import contracts, project rules

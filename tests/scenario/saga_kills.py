@@ -77,9 +77,14 @@ def drive_to_end(
     saga_id: SagaId,
     points: frozenset[str] = frozenset(),
 ) -> str:
+    return drive_through(world, definition, tools, saga_id, KillPoints(points))
+
+
+def drive_through(
+    world: SagaWorld, definition: SagaDefinition, tools: SagaTools, saga_id: SagaId, faults: KillPoints
+) -> str:
     """The state in which the saga came to rest: an end, or `parked`. Whatever waits is waited for by moving the clock;
     every death is followed by another runner. Other sagas that are due are driven along."""
-    faults = KillPoints(points)
     driver = SagaDriver(world.units, catalogue([definition]), tools, faults=faults)
     for _ in range(_ROUNDS):
         with world.units.system() as uow:
