@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
@@ -71,6 +72,11 @@ def uuid7(unix_ms: int) -> UUID:
     rand_a = counter >> _RAND_B_COUNTER_BITS & 0xFFF
     rand_b = (counter & ((1 << _RAND_B_COUNTER_BITS) - 1)) << _NOISE_BITS | secrets.randbits(_NOISE_BITS)
     return UUID(int=((unix_ms & ((1 << 48) - 1)) << 80) | _VERSION | (rand_a << 64) | _VARIANT | rand_b)
+
+
+def lowest_uuid7(instant: datetime) -> UUID:
+    """Below every version 7 UUID of this instant or later, and above all of the milliseconds before."""
+    return UUID(int=(int(instant.timestamp() * 1000) << 80) | _VERSION | _VARIANT)
 
 
 def unix_ms_of(value: UUID) -> int:

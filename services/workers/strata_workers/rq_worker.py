@@ -71,9 +71,12 @@ class DoorbellWorker(SimpleWorker):
         return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
         outbox_id = self._outbox_id(job)
-        job.delete(remove_from_queue=False)
+        try:
+            self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
+            job.delete(remove_from_queue=False)
+        except Exception as error:  # noqa: BLE001 - what is left there expires, and a store that is away is no news here
+            log.warning("ring_not_removed", reason=type(error).__name__)
         if outbox_id is None:
             self.refused += 1
             log.warning("ring_refused", job=str(job.id)[:64])
@@ -89,8 +92,8 @@ class DoorbellWorker(SimpleWorker):
             argument, tag = (str(part) for part in job.args)
             outbox_id = OutboxId(UUID(argument))
             is_ours = job.func_name == FUNCTION and verify(self._ring_key, outbox_id, tag)
-        except Exception:
-            # Whatever a forger wrote, RQ's readers fail on it in ways of their own.
-            log.warning("ring_unreadable", exc_info=True)
+        except Exception as error:  # noqa: BLE001 - RQ's readers fail in ways of their own
+            # On what a forger wrote, and on what a flush left of a ring that was on its way.
+            log.warning("ring_unreadable", reason=type(error).__name__)
             return None
         return outbox_id if is_ours else None

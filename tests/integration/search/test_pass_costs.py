@@ -170,6 +170,7 @@ def test_buckets_are_read_by_their_index(world):
         assert "ix_alerts_organization_id_bucket_id" in plan, plan
         assert "Seq Scan" not in plan
         wanted = wanted_buckets(uow, ALERT)
+        assert wanted_buckets(uow, ALERT, at_once=700) == wanted, "in however many bites"
         found = wanted_in(uow, ALERT, 7, after=None, limit=1_000)
     assert len(wanted) == 256
     assert wanted[7].count == len(found)

@@ -31,3 +31,21 @@ def test_what_has_served_its_time_is_forgotten_and_nothing_sooner(api):
     assert prune(api) == 0
     api.clock.advance(timedelta(days=2))
     assert prune(api) == 1
+
+
+def test_what_happened_to_an_account_is_shown_for_a_year(api):
+    with signed_in(api, api.acme.owner_email):
+        pass
+    api.clock.advance(timedelta(days=200))
+    with signed_in(api, api.acme.owner_email):
+        pass
+    events = "SELECT id FROM security_events ORDER BY id"
+    first, *later = api.database.rows(events)
+    assert later
+    prune(api)
+    assert first in api.database.rows(events)
+    api.clock.advance(timedelta(days=166))
+    assert prune(api, limit=1) >= 1
+    while prune(api):
+        pass
+    assert api.database.rows(events) == later[-len(api.database.rows(events)) :] != []

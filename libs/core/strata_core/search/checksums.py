@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, Text, cast, collate, func, literal_column, select
 
 _LAST_BYTE: Final = 15
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,13 +29,21 @@ def bucket_of_id(column: ColumnElement[Any]) -> ColumnElement[int]:
     return func.get_byte(func.uuid_send(column), _LAST_BYTE)
 
 
-def bucket_sums(table: Table) -> Select[Any, Any, Any]:
-    """Rows of (bucket, live, checksum), to be narrowed to an organization."""
-    return select(
-        table.c.bucket,
-        func.count().label("live"),
-        func.sum(literal_column(_CHECKSUM.format(table=table.name))).label("checksum"),
-    ).group_by(table.c.bucket)
+def bucket_sums(table: Table, where: ColumnElement[bool], limit: int) -> Select[Any, Any, Any, Any]:
+    """Rows of (bucket, live, checksum, last), by bucket, of the first `limit` rows by bucket and id: `last` is the
+    highest id among them."""
+    wanted = select(table.c.bucket, table.c.id, table.c.version, table.c.updated_at).where(where)
+    bite = wanted.order_by(table.c.bucket, table.c.id).limit(limit).subquery(table.name)
+    return (
+        select(
+            bite.c.bucket,
+            func.count().label("live"),
+            func.sum(literal_column(_CHECKSUM.format(table=table.name))).label("checksum"),
+            func.max(collate(cast(bite.c.id, Text), "C")).label("last"),  # PostgreSQL has no greatest UUID
+        )
+        .group_by(bite.c.bucket)
+        .order_by(bite.c.bucket)
+    )
 
 
 _CHECKSUM: Final = (

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from strata_core.listing.pages import oldest_first
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.search.checksums import bucket_sums, unix_us
 from strata_core.search.projections import PROJECTIONS
+from strata_datamodel.limits import SUMMED_AT_ONCE
 from strata_datamodel.search import Bucket, Buckets, Projected, Wanted
 
 
@@ -30,10 +31,21 @@ def current(uow: UnitOfWork, kind: str, known: Mapping[UUID, int]) -> list[Proje
     ]
 
 
-def wanted_buckets(uow: UnitOfWork, kind: str) -> Buckets:
+def wanted_buckets(uow: UnitOfWork, kind: str, *, at_once: int = SUMMED_AT_ONCE) -> Buckets:
+    """In bites, as an organization may have millions, and no statement may take long."""
     table = PROJECTIONS[kind].table
-    rows = uow.execute(bucket_sums(table).where(table.c.organization_id == uow.organization_id))
-    return {row.bucket: Bucket(row.live, int(row.checksum)) for row in rows}
+    here = table.c.organization_id == uow.organization_id
+    found: dict[int, Bucket] = {}
+    after: tuple[int, UUID] | None = None
+    while True:
+        where = here if after is None else here & (tuple_(table.c.bucket, table.c.id) > after)
+        rows = uow.execute(bucket_sums(table, where, at_once)).all()
+        for row in rows:
+            before = found.get(row.bucket, Bucket(0, 0))
+            found[row.bucket] = Bucket(before.count + row.live, before.checksum + int(row.checksum))
+        if sum(row.live for row in rows) < at_once:
+            return found
+        after = (rows[-1].bucket, UUID(rows[-1].last))
 
 
 def changed_after(uow: UnitOfWork, kind: str, instant: datetime) -> bool:
