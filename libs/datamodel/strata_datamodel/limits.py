@@ -160,7 +160,6 @@ AUDIT_TEXT_LENGTH: Final = 200
 ACCESS_LOG_DAYS: Final = 90  # kept so long where an organization's settings do not say
 ACCESS_LOG_DAYS_MAX: Final = 3_650
 SECURITY_EVENT_DAYS: Final = 365  # that a person can look up what happened to their account
-SECURITY_EVENT_DAYS: Final = 365  # that a person can look up what happened to their account
 ACCESS_LOG_QUEUED: Final = 10_000
 ACCESS_LOG_PER_WRITE: Final = 500
 RESEALED_PER_PASS: Final = 200
@@ -192,9 +191,6 @@ SAGAS_AT_ONCE_PER_ORGANIZATION: Final = 4
 # Making organizations by oneself
 ORGANIZATIONS_PER_PERSON: Final = 10  # that somebody owns
 
-# Making organizations by oneself
-ORGANIZATIONS_PER_PERSON: Final = 10  # that somebody owns
-
 # Deletion and erasure
 DELETION_GRACE_HOURS_MAX: Final = 30 * 24
 RECEIPT_BYTES: Final = 1 * MIB
@@ -211,7 +207,6 @@ SEARCH_RECENT_ROWS: Final = 500
 PROJECTIONS_PER_PASS: Final = 500
 REINDEXED_PER_CALL: Final = 5_000
 COMPARED_AT_ONCE: Final = 1_000
-SUMMED_AT_ONCE: Final = 50_000  # rows that one statement makes checksums of
 SUMMED_AT_ONCE: Final = 50_000  # rows that one statement makes checksums of
 DIVERGENCES_PER_PASS: Final = 10_000  # how many of an organization are looked at; those beyond wait for the next pass
 REPAIRS_PER_PASS: Final = 200  # of an organization, each asking for one projection
