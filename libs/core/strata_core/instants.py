@@ -63,7 +63,16 @@ def rfc3339(instant: int) -> str:
 
 def shown_instant(value: datetime) -> str:
     """As everything of ours shows one: in answers, events, exports and at the command line."""
-    return rfc3339((value - _EPOCH) // timedelta(microseconds=1) * 1_000)
+    return rfc3339(ns_of(value))
+
+
+def ns_of(value: datetime) -> int:
+    return (value - _EPOCH) // timedelta(microseconds=1) * 1_000
+
+
+def instant_of(value_ns: int) -> datetime:
+    """To the microsecond, which is as fine as PostgreSQL keeps one."""
+    return _EPOCH + timedelta(microseconds=value_ns // 1_000)
 
 
 def _duration(text: str) -> int | None:

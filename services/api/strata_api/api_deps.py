@@ -27,6 +27,7 @@ from strata_core.ports.rate_limiter import RateLimiter
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_core.rollups.knowledge import TierStates
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND
 
@@ -55,6 +56,8 @@ class ApiDeps:
     latest_values: LatestValues = field(default_factory=Nowhere)
     public_url: str | None = None
     """Where browsers reach the API when a proxy changes the host they see."""
+    has_self_service: bool = False
+    """Whether people make organizations by themselves."""
     version: str = "0"
     address_requests_per_second: int = ADDRESS_REQUESTS_PER_SECOND
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -63,12 +66,14 @@ class ApiDeps:
     reads: ReadRecorder = field(init=False)
     answers: ReadThrough = field(init=False)
     latest: LatestOfHosts = field(init=False)
+    tier_states: TierStates = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "figures", HttpFigures(self.registry))
         object.__setattr__(self, "cursors", Cursors(self.cursor_key))
         object.__setattr__(self, "answers", ReadThrough(self.cache, self.clock))
         object.__setattr__(self, "latest", LatestOfHosts(self.latest_values, self.metric_store))
+        object.__setattr__(self, "tier_states", TierStates(self.units, self.clock))
         object.__setattr__(self, "reads", ReadRecorder(self.units, self.secret_box))
 
 

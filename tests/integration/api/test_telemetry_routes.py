@@ -57,8 +57,17 @@ def test_the_answer_says_which_tier_gave_it(filled):
     segments = ask(filled).json()["segments"]
     assert [(each["tier"], each["resolution"], each["coverage"]) for each in segments] == [("raw", "10s", 1.0)]
     assert segments[0]["from"].endswith("Z")
-    old = ask(filled, **{"from": "now-14d"}).json()["segments"][0]["coverage"]
-    assert old == pytest.approx(0.5, abs=0.01)
+    gone, kept = ask(filled, **{"from": "now-14d"}).json()["segments"]
+    assert (gone["coverage"], kept["coverage"]) == (0.0, 1.0)
+    assert gone["to"] == kept["from"]
+    nothing = ask(filled, **{"from": "now-14d", "to": "now-10d"}).json()
+    assert [each["coverage"] for each in nothing["segments"]] == [0.0]
+
+
+def test_a_member_sees_how_long_metrics_are_kept(filled):
+    answer = filled.client.get(f"{filled.acme.path}/metrics/retention", headers=filled.acme.admin).json()
+    days = [(each["tier"], each["kept_s"] // 86_400, each["longest_s"] // 86_400) for each in answer["items"]]
+    assert days == [("raw", 7, 30), ("1m", 30, 90), ("5m", 90, 365), ("1h", 365, 5 * 365)]
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,18 @@
 """Questions about points, as callers put them."""
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 
 from strata_core.access.rules import require
 from strata_core.context import Context
 from strata_core.instants import duration_ns, instant_ns
-from strata_core.metrics.rules import check_query, too_many_points
+from strata_core.metrics.planning import Asked, Segment, plan
+from strata_core.metrics.rules import check_query, needs_points, too_many_points
 from strata_core.ports.metric_store import MetricStore
+from strata_core.rollups.knowledge import TierStates
 from strata_datamodel.errors import InvalidError, Problem
 from strata_datamodel.limits import QUERY_POINTS
 from strata_datamodel.metrics import AGGREGATE_NAMES, Aggregate, AnswerSeries, MetricQuery, TagFilter, aggregate_named
-
-_RAW_KEPT_NS: Final = 7 * 86_400_000_000_000
-_RAW_RESOLUTION: Final = "10s"
+from strata_datamodel.tiers import Stretch, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +30,29 @@ class MetricQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of the range, the tier that answered for it, and the share of it (0 to 1) that the tier keeps."""
-
-    from_ns: int
-    to_ns: int
-    tier: str
-    resolution: str
-    coverage: float
-
-
-@dataclass(frozen=True, slots=True)
 class MetricResult:
     series: tuple[AnswerSeries, ...]
     segments: tuple[Segment, ...]
 
 
-def metrics_asked(ctx: Context, store: MetricStore, question: MetricQuestion, now_ns: int) -> MetricResult:
+def metrics_asked(
+    ctx: Context, store: MetricStore, question: MetricQuestion, now_ns: int, tiers: TierStates
+) -> MetricResult:
     """Raises InvalidError, naming the place, and LimitError before the store is bothered."""
     require(ctx, "metrics:read")
     query = query_of(ctx, question, now_ns)
-    answer = store.query(query)
-    segment = Segment(query.from_ns, query.to_ns, "raw", _RAW_RESOLUTION, _kept_share(query, now_ns))
-    return MetricResult(series=answer.series, segments=(segment,))
+    is_exact = query.aggregate is not Aggregate.PERCENTILE
+    asked = Asked(query.from_ns, query.to_ns, query.step_ns, needs_points(query), is_exact)
+    found = plan(asked, tiers.of(ctx.organization_id, now_ns))
+    if not found.stretches:
+        return MetricResult(series=(), segments=found.segments)
+    answer = store.query(_stitched(query, found.stretches))
+    return MetricResult(series=answer.series, segments=found.segments)
+
+
+def _stitched(query: MetricQuery, stretches: tuple[Stretch, ...]) -> MetricQuery:
+    whole = replace(query, from_ns=stretches[0].from_ns, to_ns=stretches[-1].to_ns)
+    return whole if {each.tier for each in stretches} == {Tier.RAW} else replace(whole, stretches=stretches)
 
 
 def query_of(ctx: Context, question: MetricQuestion, now_ns: int) -> MetricQuery:
@@ -87,8 +86,3 @@ def _aggregate(name: str) -> tuple[Aggregate, float | None]:
             ],
         )
     return found
-
-
-def _kept_share(query: MetricQuery, now_ns: int) -> float:
-    kept_from = max(query.from_ns, now_ns - _RAW_KEPT_NS)
-    return round(max(0, query.to_ns - kept_from) / (query.to_ns - query.from_ns), 6)

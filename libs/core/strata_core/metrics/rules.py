@@ -93,6 +93,11 @@ def check_query(query: MetricQuery) -> None:
     _check_kept(query)
 
 
+def needs_points(query: MetricQuery) -> bool:
+    """No window that was rolled up tells this."""
+    return query.aggregate in _NOT_KEPT or bool(query.value_filters)
+
+
 def check_class(aggregate: Aggregate, field_class: FieldClass) -> None:
     if field_class is not FieldClass.NUMBER and aggregate not in _ANY_CLASS:
         raise InvalidError(
@@ -139,7 +144,7 @@ def _check_range(query: MetricQuery) -> None:
 def _check_kept(query: MetricQuery) -> None:
     if all(stretch.tier is Tier.RAW for stretch in query.stretches):
         return
-    if query.aggregate in _NOT_KEPT or query.value_filters:
+    if needs_points(query):
         what = "filters of values" if query.value_filters else query.aggregate.value
         raise InvalidError(
             f"{what} need raw points, and for a part of this range only windows are kept",

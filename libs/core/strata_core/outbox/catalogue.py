@@ -79,6 +79,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
         _kind("team.deleted", "team", "name"),
         _kind("team.member_added", "team", "user_id"),
         _kind("team.member_removed", "team", "user_id"),
+        _kind("tier_retention.changed", "tier_retention", "tier", "kept_s"),
         _kind("user.changed", "user", "fields"),
         _kind("user.sign_in_changed", "user", "action"),
         _kind("webhook.changed", "webhook", "deleted"),

@@ -21,6 +21,7 @@ from strata_api.routes import (
     logs,
     me,
     members,
+    metric_retention,
     metrics,
     my_sessions,
     oidc,
@@ -74,6 +75,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     parked_events.router,
     sagas.router,
     audit_log.router,
+    metric_retention.router,
     quotas.router,
     access_log.router,
 )

@@ -12,6 +12,7 @@ from strata_api.schemas import Sent
 from strata_core.caching.read_through import Made
 from strata_core.instants import rfc3339
 from strata_core.metrics.panels import panel
+from strata_core.metrics.planning import RESOLUTION
 from strata_core.metrics.queries import MetricQuestion, MetricResult, metrics_asked
 from strata_datamodel.limits import NAME_BYTES, QUERY_FILTER_VALUES, QUERY_FILTERS, QUERY_GROUP_TAGS, TAG_VALUE_BYTES
 from strata_datamodel.metrics import FilterOp, TagFilter
@@ -85,7 +86,7 @@ def query_metrics(
 
     def make() -> Made:
         now_ns = deps.clock.now_ns()
-        result = metrics_asked(access.ctx, deps.metric_store, question, now_ns)
+        result = metrics_asked(access.ctx, deps.metric_store, question, now_ns, deps.tier_states)
         # Straight to bytes, kept as they are sent: an answer may hold half a million points.
         return Made(orjson.dumps(_answer(result)), version=now_ns // 1_000, is_empty=not result.series)
 
@@ -107,8 +108,8 @@ def _answer(result: MetricResult) -> dict[str, object]:
             {
                 "from": rfc3339(segment.from_ns),
                 "to": rfc3339(segment.to_ns),
-                "tier": segment.tier,
-                "resolution": segment.resolution,
+                "tier": segment.tier.value,
+                "resolution": RESOLUTION[segment.tier],
                 "coverage": segment.coverage,
             }
             for segment in result.segments

@@ -1,0 +1,1 @@
+"""For how long an organization has each tier of its metrics."""
