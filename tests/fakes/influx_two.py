@@ -16,7 +16,8 @@ from typing import Any
 
 TOKEN = "token-of-the-operator"
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
-_PREDICATE = re.compile(rf"^([a-z]+)={_TEXT}(?: AND {_TEXT}={_TEXT})?$")
+_TERM = re.compile(rf"([a-z_]+|{_TEXT})={_TEXT}")
+_EVERYTHING = ("1678-01-01T00:00:00Z", "2262-01-01T00:00:00Z")
 
 
 @dataclass
@@ -193,15 +194,25 @@ def _query(played: InfluxTwo, asked: dict[str, str], body: bytes, headers: dict[
 
 def _delete(played: InfluxTwo, asked: dict[str, str], body: bytes, headers: dict[str, str]):
     wanted = json.loads(body)
-    predicate = _PREDICATE.match(wanted["predicate"])
-    if predicate is None or asked.get("bucket") not in played.buckets or not wanted["start"] < wanted["stop"]:
+    terms = [_TERM.fullmatch(term) for term in wanted["predicate"].split(" AND ")]
+    if None in terms or asked.get("bucket") not in played.buckets or not wanted["start"] <= wanted["stop"]:
         return 400, {"code": "invalid", "message": "invalid request; error parsing request json"}
-    database = asked["bucket"].partition("/")[0]
-    statement = f"DROP SERIES WHERE \"{predicate[1]}\" = '{predicate[2]}'"
-    if predicate[3] is not None:
-        value = re.sub(r"\\(.)", r"\1", predicate[4]).replace("\\", "\\\\").replace("'", "\\'")
-        statement += f" AND \"{predicate[3]}\" = '{value}'"
-    played.statement(statement, database)
+    database, _, policy = asked["bucket"].partition("/")
+    # Buckets share a database here, and deletions of 1.x reach into all of one: told apart as the adapter's points are.
+    conditions = [f"tier = '{'' if policy == 'raw' else policy}'"]
+    source = ""
+    for term in terms:
+        name = term[1] if term[2] is None else term[2]
+        if name == "_measurement":
+            source = f' FROM "{term[3]}"'
+        else:
+            value = re.sub(r"\\(.)", r"\1", term[3]).replace("\\", "\\\\").replace("'", "\\'")
+            conditions.append(f"\"{name}\" = '{value}'")
+    verb = "DROP SERIES"
+    if (wanted["start"], wanted["stop"]) != _EVERYTHING:
+        verb = "DELETE"
+        conditions += [f"time >= '{wanted['start']}'", f"time <= '{wanted['stop']}'"]
+    played.statement(f"{verb}{source} WHERE {' AND '.join(conditions)}", database)
     return 204, None
 
 

@@ -31,7 +31,7 @@ def store(proxy, influx_database):
         proxy.url,
         clock,
         database=influx_database,
-        retention=None,
+        kept_ns=None,
         breaker=Breaker("metrics", clock, failures_to_open=1000),
         connect_timeout_s=0.5,
         query_timeout_s=0.5,
@@ -92,7 +92,7 @@ def test_the_breaker_answers_at_once_when_the_store_does_not(proxy, influx_datab
     clock = SystemClock()
     breaker = Breaker("metrics", clock, failures_to_open=2, open_s=0.05)
     store = InfluxMetricStore(
-        proxy.url, clock, database=influx_database, retention=None, breaker=breaker, query_timeout_s=0.2
+        proxy.url, clock, database=influx_database, kept_ns=None, breaker=breaker, query_timeout_s=0.2
     )
     store.prepare()
     proxy.set(BlackHole())

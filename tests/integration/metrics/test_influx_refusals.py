@@ -1,8 +1,8 @@
 """Points that InfluxDB will not take are found, told with its reason, and cost the others nothing."""
 
+import json
 import urllib.parse
 import urllib.request
-from datetime import timedelta
 from uuid import uuid4
 
 import numpy as np
@@ -10,14 +10,15 @@ import pytest
 
 from contract.metric_views import BASE, answered, whole_range
 from factories.point_batches import SECOND, batch_of, point, question
-from strata_datamodel.errors import InvalidError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import Aggregate, FieldClass, PointBatch, SeriesKey, WriteOutcome
+from strata_datamodel.tiers import Tier
 from strata_stores.clock import SystemClock
 from strata_stores.influx.metric_store import InfluxMetricStore
 
 ACME, UMBRELLA = OrganizationId(uuid4()), OrganizationId(uuid4())
 DAY = 86_400 * SECOND
+HOUR = 3_600 * SECOND
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_points_past_their_retention_are_refused_one_by_one_and_the_others_stay(
 
 
 def test_a_field_someone_else_gave_another_type_is_refused_series_by_series(open_store, execute):
-    store = open_store(retention=None)
+    store = open_store(kept_ns=None)
     execute("/write", 'cpu,host=x n_idle="text" 1763640000000000000', rp="raw")
     rows = [point(BASE + at, float(at), field=field) for at in range(300) for field in ("usage", "idle")]
     outcome = store.write(batch_of(ACME, *rows))
@@ -83,7 +84,7 @@ def test_several_reasons_in_one_batch_are_all_found(open_store, execute):
 
 
 def test_a_batch_of_many_requests_arrives_whole_and_in_order(open_store):
-    store = open_store(retention=None)
+    store = open_store(kept_ns=None)
     rows = np.arange(60_000, dtype=np.int64)
     keys = tuple(SeriesKey("cpu", (("host", f"h{n}"),), "usage", FieldClass.NUMBER) for n in range(10))
     series_index = (rows % 10).astype(np.int32)
@@ -98,7 +99,7 @@ def test_a_batch_of_many_requests_arrives_whole_and_in_order(open_store):
 
 
 def test_a_body_larger_than_the_store_takes_is_sent_in_parts(open_store):
-    store = open_store(retention=None)
+    store = open_store(kept_ns=None)
     texts = [f"{n:05}" + "x" * 15_000 for n in range(2_000)]
     outcome = store.write(batch_of(ACME, *(point(BASE + n * SECOND, text) for n, text in enumerate(texts))))
     assert outcome == WriteOutcome(2_000)
@@ -106,7 +107,7 @@ def test_a_body_larger_than_the_store_takes_is_sent_in_parts(open_store):
 
 
 def test_an_answer_of_many_chunks_is_whole(open_store):
-    store = open_store(retention=None)
+    store = open_store(kept_ns=None)
     times = BASE + np.arange(25_000, dtype=np.int64) * SECOND
     keys = (SeriesKey("cpu", (), "usage", FieldClass.NUMBER),)
     store.write(PointBatch(ACME, keys, np.zeros(25_000, np.int32), times, np.arange(25_000, dtype=np.float64)))
@@ -117,7 +118,7 @@ def test_an_answer_of_many_chunks_is_whole(open_store):
 
 
 def test_a_database_dropped_underneath_is_made_again(open_store, execute, influx_database):
-    store = open_store(retention=None)
+    store = open_store(kept_ns=None)
     execute("/query", q=f'DROP DATABASE "{influx_database}"')
     assert not store.health().is_ready
     assert store.write(batch_of(ACME, point(BASE, 1.0))) == WriteOutcome(1)
@@ -126,26 +127,22 @@ def test_a_database_dropped_underneath_is_made_again(open_store, execute, influx
     assert store.health().is_ready
 
 
-def test_retention_is_lengthened_and_never_shortened(open_store, execute):
-    for wanted, kept in (
-        (7, b"168h0m0s"),
-        (30, b"720h0m0s"),
-        (7, b"720h0m0s"),
-        (None, b'"raw","0s"'),
-        (7, b'"raw","0s"'),
-    ):
-        open_store(retention=None if wanted is None else timedelta(days=wanted))
-        assert kept in execute("/query", q="SHOW RETENTION POLICIES")
+def test_each_tier_is_a_retention_policy_kept_for_as_long_as_it_was_last_told(open_store, execute):
+    def policies():
+        (answer,) = json.loads(execute("/query", q="SHOW RETENTION POLICIES"))["results"]
+        return {row[0]: (row[1], row[2]) for row in answer["series"][0]["values"] if row[0] != "autogen"}
 
-
-def test_tiers_do_not_see_each_other(open_store):
-    raw, minutes = open_store(retention=None), open_store(retention=None, tier="1m")
-    raw.write(batch_of(ACME, point(BASE, 1.0)))
-    minutes.write(batch_of(ACME, point(BASE, 2.0)))
-    assert answered(raw, whole_range(ACME, Aggregate.SUM)) == {(): [(BASE // 10**6, 1.0)]}
-    assert answered(minutes, whole_range(ACME, Aggregate.SUM)) == {(): [(BASE // 10**6, 2.0)]}
-
-
-def test_a_tier_that_is_none_is_refused(influx_url):
-    with pytest.raises(InvalidError):
-        InfluxMetricStore(influx_url, SystemClock(), tier="raw; DROP DATABASE x")
+    store = open_store()
+    made = {
+        "raw": ("168h0m0s", "24h0m0s"),
+        "1m": ("720h0m0s", "24h0m0s"),
+        "5m": ("2160h0m0s", "168h0m0s"),
+        "1h": ("8760h0m0s", "672h0m0s"),
+    }
+    assert policies() == made
+    store.keep({Tier.RAW: 30 * 24 * HOUR, Tier.HOUR: 1})
+    kept = made | {"raw": ("720h0m0s", "24h0m0s"), "1h": ("1h0m0s", "1h0m0s")}
+    assert policies() == kept
+    open_store()
+    store.keep({Tier.RAW: 30 * 24 * HOUR})
+    assert policies() == kept

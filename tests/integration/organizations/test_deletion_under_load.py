@@ -165,7 +165,7 @@ def held(request, make_holdings: MakeHoldings, tmp_path: Path, shifted_clock) ->
             request.getfixturevalue("influx_url"),
             shifted_clock,
             database=request.getfixturevalue("influx_database"),
-            retention=None,
+            kept_ns=None,
         )
         log_store = ElasticLogStore(
             request.getfixturevalue("elastic_url"), shifted_clock, prefix=request.getfixturevalue("elastic_prefix")

@@ -17,12 +17,14 @@ from strata_core.metrics.rules import (
 )
 from strata_datamodel.metrics import Aggregate, AnswerSeries, FieldClass, MetricAnswer, MetricQuery
 from strata_stores.influx.answers import ResultSeries
-from strata_stores.influx.influxql import Bindings, Place, field_keys, folded, has_points, readings
-from strata_stores.influx.names import class_of_physical_field, physical_tag
+from strata_stores.influx.influxql import Bindings, Place, field_keys, folded, has_values, readings
+from strata_stores.influx.names import class_of_physical_field, physical_field, physical_tag
 
-_NS_PER_MS: Final = 1_000_000
+NS_PER_MS: Final = 1_000_000
 
 Ask = Callable[[list[str], Bindings], AbstractContextManager[Iterator[ResultSeries]]]
+Label = tuple[str, ...]
+"""The values of the tags that are grouped by."""
 Windows = list[tuple[int, float | str]]
 
 
@@ -42,6 +44,10 @@ def answer(ask: Ask, place: Place, query: MetricQuery, limits: AnswerLimits) -> 
         groups = _gather(_without_field_keys(parts, query.field, classes), query, limits)
     if not groups:
         groups = _answer_of_other_classes(ask, place, query, limits, classes)
+    return answer_of(groups, query)
+
+
+def answer_of(groups: Mapping[Label, Windows], query: MetricQuery) -> MetricAnswer:
     return MetricAnswer(
         tuple(
             AnswerSeries(dict(zip(query.group_by, label, strict=True)), tuple(windows))
@@ -52,13 +58,13 @@ def answer(ask: Ask, place: Place, query: MetricQuery, limits: AnswerLimits) -> 
 
 def _answer_of_other_classes(
     ask: Ask, place: Place, query: MetricQuery, limits: AnswerLimits, classes: set[FieldClass]
-) -> dict[tuple[str, ...], Windows]:
+) -> dict[Label, Windows]:
     """Field keys are those of all organizations, so whether this one has such points has to be asked."""
     for field_class in FIELD_CLASS_ORDER:
         if classes == {FieldClass.NUMBER} or field_class not in classes:
             continue
         bindings = Bindings()
-        with ask([has_points(place, query, field_class, bindings)], bindings) as parts:
+        with ask([has_values(place, query, physical_field(query.field, field_class), bindings)], bindings) as parts:
             values = [part.values for part in parts]
         if any(values):
             check_class(query.aggregate, field_class)
@@ -82,20 +88,26 @@ def _without_field_keys(parts: Iterable[ResultSeries], field: str, classes: set[
         if part.statement > 0:
             yield part
             continue
-        found = (class_of_physical_field(str(row[0]), field) for row in part.values)
-        classes.update(field_class for field_class in found if field_class is not None)
+        classes.update(classes_in(part, field))
 
 
-def _gather(parts: Iterable[ResultSeries], query: MetricQuery, limits: AnswerLimits) -> dict[tuple[str, ...], Windows]:
+def classes_in(part: ResultSeries, field: str) -> Iterator[FieldClass]:
+    """Of a field, among field keys."""
+    for row in part.values:
+        if field_class := class_of_physical_field(str(row[0]), field):
+            yield field_class
+
+
+def _gather(parts: Iterable[ResultSeries], query: MetricQuery, limits: AnswerLimits) -> dict[Label, Windows]:
     if query.aggregate is Aggregate.RATE:
         return _gather_rates(parts, query, limits)
-    groups: dict[tuple[str, ...], Windows] = {}
+    groups: dict[Label, Windows] = {}
     points = 0
     for part in parts:
-        windows = groups.setdefault(_label(part.tags, query), [])
+        windows = groups.setdefault(label_of(part.tags, query), [])
         windows.extend(_window(row, query) for row in part.values)
         points += len(part.values)
-        _check(groups, points, limits)
+        check_size(groups, points, limits)
     return groups
 
 
@@ -103,26 +115,24 @@ def _window(row: Any, query: MetricQuery) -> tuple[int, float | str]:
     """(time, value), and for percentiles the smallest value, which stands in for a rank below one."""
     start_ns = query.from_ns if query.step_ns is None else row[0]
     value = row[1] if row[1] is not None else row[2]
-    return start_ns // _NS_PER_MS, value if isinstance(value, str) else float(value)
+    return start_ns // NS_PER_MS, value if isinstance(value, str) else float(value)
 
 
-def _gather_rates(
-    parts: Iterable[ResultSeries], query: MetricQuery, limits: AnswerLimits
-) -> dict[tuple[str, ...], Windows]:
+def _gather_rates(parts: Iterable[ResultSeries], query: MetricQuery, limits: AnswerLimits) -> dict[Label, Windows]:
     """InfluxQL has no increase that knows restarts, so the readings come here, one counter at a time."""
-    totals: dict[tuple[str, ...], dict[int, float]] = {}
+    totals: dict[Label, dict[int, float]] = {}
     for tags, times, values in _counters(parts, limits):
         origin = window_start(query.from_ns, query.step_ns)
         starts, rates = rates_by_window(
             np.array(times, np.int64), np.array(values, np.float64), from_ns=origin, step_ns=query.step_ns
         )
         if len(starts):
-            windows = totals.setdefault(_label(tags, query), {})
+            windows = totals.setdefault(label_of(tags, query), {})
             for start, rate in zip(starts.tolist(), rates.tolist(), strict=True):
                 windows[start] = windows.get(start, 0.0) + rate
-        _check(totals, sum(len(windows) for windows in totals.values()), limits)
+        check_size(totals, sum(len(windows) for windows in totals.values()), limits)
     return {
-        label: [(start // _NS_PER_MS, rate) for start, rate in sorted(windows.items())]
+        label: [(start // NS_PER_MS, rate) for start, rate in sorted(windows.items())]
         for label, windows in totals.items()
     }
 
@@ -149,11 +159,11 @@ def _counters(
         yield tags, times, values
 
 
-def _label(tags: Mapping[str, str], query: MetricQuery) -> tuple[str, ...]:
+def label_of(tags: Mapping[str, str], query: MetricQuery) -> Label:
     return tuple(tags.get(physical_tag(tag), "") for tag in query.group_by)
 
 
-def _check(groups: Mapping[tuple[str, ...], Any], points: int, limits: AnswerLimits) -> None:
+def check_size(groups: Mapping[tuple[str, ...], Any], points: int, limits: AnswerLimits) -> None:
     if len(groups) > limits.series:
         raise too_many_series(limits.series)
     if points > limits.points:

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - the statements are put together from quoted names and bound values, nothing else
 """Questions as InfluxQL. Values travel as bound parameters; names, which cannot everywhere, are quoted here alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,7 +10,9 @@ import orjson
 
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import Aggregate, FieldClass, FilterOp, MetricQuery, TagFilter, TagPair
-from strata_stores.influx.names import ORGANIZATION, physical_field, physical_measurement, physical_tag
+from strata_datamodel.tiers import Tier
+from strata_stores.influx.dialect import Span
+from strata_stores.influx.names import COUNTS, ORGANIZATION, TIER, physical_field, physical_measurement, physical_tag
 
 _NS_PER_MS: Final = 1_000_000
 _FUNCTIONS: Final = {
@@ -51,40 +53,68 @@ class Place:
     """Where points of a tier are: a database and a retention policy, which 2.x maps to a bucket."""
 
     database: str
-    tier: str
+    tier: Tier
 
     def source(self, measurement: str) -> str:
-        return f"{identifier(self.database)}.{identifier(self.tier)}.{identifier(physical_measurement(measurement))}"
+        return self.physical_source(physical_measurement(measurement))
+
+    def physical_source(self, measurement: str) -> str:
+        return f"{identifier(self.database)}.{identifier(self.tier.value)}.{identifier(measurement)}"
 
     def everything(self) -> str:
-        return f"{identifier(self.database)}.{identifier(self.tier)}./.*/"
+        return f"{identifier(self.database)}.{identifier(self.tier.value)}./.*/"
 
 
 def field_keys(place: Place, measurement: str) -> str:
     return f"SHOW FIELD KEYS ON {identifier(place.database)} FROM {place.source(measurement)}"
 
 
-def has_points(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
-    column = identifier(physical_field(query.field, field_class))
-    mine = _is_of(query.organization_id, bindings)
-    return f"SELECT {column} FROM {place.source(query.measurement)} WHERE {mine} LIMIT 1"
+def all_field_keys(place: Place) -> str:
+    return f"SHOW FIELD KEYS ON {identifier(place.database)} FROM {place.everything()}"
 
 
-def count_everything(place: Place, organization_id: OrganizationId, bindings: Bindings) -> str:
-    return f"SELECT count(*) FROM {place.everything()} WHERE {_is_of(organization_id, bindings)}"
+def has_values(place: Place, query: MetricQuery, field_name: str, bindings: Bindings) -> str:
+    """`field_name` as InfluxDB calls it."""
+    mine = is_of(query.organization_id, bindings)
+    return f"SELECT {identifier(field_name)} FROM {place.source(query.measurement)} WHERE {mine} LIMIT 1"
 
 
-def count_tagged(place: Place, organization_id: OrganizationId, tags: Sequence[TagPair], bindings: Bindings) -> str:
-    has_one = " OR ".join(_has(tag, bindings) for tag in tags)
-    mine = _is_of(organization_id, bindings)
-    return f"SELECT count(*) FROM {place.everything()} WHERE {mine} AND ({has_one})"
+def count_everything(
+    place: Place, organization_id: OrganizationId, bindings: Bindings, tags: Sequence[TagPair] = ()
+) -> str:
+    """Points, or windows: of all series, or of those that have one of the tags."""
+    counted = "*" if place.tier is Tier.RAW else COUNTS
+    tagged = f" AND ({' OR '.join(_has(tag, bindings) for tag in tags)})" if tags else ""
+    return f"SELECT count({counted}) FROM {place.everything()} WHERE {is_of(organization_id, bindings)}{tagged}"
+
+
+def times_of_points(
+    place: Place, organization_id: OrganizationId, before_ns: int, width_s: int, bindings: Bindings
+) -> str:
+    """A row for each stretch of that width before an instant that something is in."""
+    counted = "*" if place.tier is Tier.RAW else COUNTS
+    mine = is_of(organization_id, bindings)
+    return (
+        f"SELECT count({counted}) FROM {place.everything()} WHERE {mine} AND time < {before_ns} "
+        f"GROUP BY time({width_s}s) fill(none)"
+    )
 
 
 def drop_series(organization_id: OrganizationId, tag: TagPair | None, bindings: Bindings) -> str:
     """All of the organization's, or those with the tag."""
     # Without FROM, which 1.8.10 expands over the shards of all databases, to fail if any of them is just closing.
     tagged = "" if tag is None else f" AND {_has(tag, bindings)}"
-    return f"DROP SERIES WHERE {_is_of(organization_id, bindings)}{tagged}"
+    return f"DROP SERIES WHERE {is_of(organization_id, bindings)}{tagged}"
+
+
+def delete_span(span: Span, bindings: Bindings) -> str:
+    """DELETE of 1.x takes no retention policy and reaches into all of a database: the tag `tier` says which is meant,
+    and raw points are those without."""
+    terms = [f"{identifier(TIER)} = '{'' if span.tier is Tier.RAW else span.tier.value}'"]
+    if span.organization_id is not None:
+        terms.append(is_of(span.organization_id, bindings))
+    source = "" if span.measurement is None else f" FROM {identifier(span.measurement)}"
+    return f"DELETE{source} WHERE {' AND '.join([*terms, *within(span.from_ns, span.to_ns)])}"
 
 
 def folded(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
@@ -101,12 +131,24 @@ def folded(place: Place, query: MetricQuery, field_class: FieldClass, bindings: 
         groups.insert(0, window)
     grouping = f" GROUP BY {', '.join(groups)}" if groups else ""
     fill = " fill(none)" if window is not None else ""
-    return f"SELECT {value} FROM {place.source(query.measurement)} WHERE {_conditions(query, bindings)}{grouping}{fill}"
+    return f"SELECT {value} FROM {place.source(query.measurement)} WHERE {conditions(query, bindings)}{grouping}{fill}"
+
+
+def grouped(query: MetricQuery, *more: str) -> str:
+    """By tags, and by windows where there are some."""
+    groups = [identifier(physical_tag(tag)) for tag in query.group_by] + list(more)
+    if query.step_ns is None:
+        return f" GROUP BY {', '.join(groups)}" if groups else ""
+    return f" GROUP BY {', '.join([_windows_of(query.step_ns), *groups])} fill(none)"
+
+
+def _windows_of(step_ns: int) -> str:
+    return f"time({step_ns // _NS_PER_MS}ms)"
 
 
 def _window(query: MetricQuery) -> str | None:
     if query.step_ns is not None:
-        return f"time({query.step_ns // _NS_PER_MS}ms)"
+        return _windows_of(query.step_ns)
     if query.aggregate in (Aggregate.FIRST, Aggregate.LAST):
         # Without windows 1.8.10 takes a shortcut, and of points at one time any. So: one window, the range.
         span_ns = query.to_ns - query.from_ns
@@ -118,17 +160,29 @@ def readings(place: Place, query: MetricQuery, bindings: Bindings) -> str:
     """Every point, a series at a time."""
     column = identifier(physical_field(query.field, FieldClass.NUMBER))
     source = place.source(query.measurement)
-    return f"SELECT {column} AS value FROM {source} WHERE {_conditions(query, bindings)} GROUP BY *"
+    return f"SELECT {column} AS value FROM {source} WHERE {conditions(query, bindings)} GROUP BY *"
 
 
-def _conditions(query: MetricQuery, bindings: Bindings) -> str:
-    conditions = [_is_of(query.organization_id, bindings), f"time >= {query.from_ns}", f"time < {query.to_ns}"]
-    conditions += [_condition(query, tag_filter, bindings) for tag_filter in query.filters]
-    return " AND ".join(conditions)
+def conditions(query: MetricQuery, bindings: Bindings) -> str:
+    terms = [is_of(query.organization_id, bindings), *within(query.from_ns, query.to_ns)]
+    terms += [_condition(query, tag_filter, bindings) for tag_filter in query.filters]
+    return " AND ".join(terms)
 
 
-def _is_of(organization_id: OrganizationId, bindings: Bindings) -> str:
+def is_of(organization_id: OrganizationId, bindings: Bindings) -> str:
     return f"{identifier(ORGANIZATION)} = {bindings.bind(str(organization_id))}"
+
+
+def is_of_any(organization_ids: Iterable[OrganizationId], bindings: Bindings) -> str:
+    return f"({' OR '.join(is_of(each, bindings) for each in organization_ids)})"
+
+
+def within(from_ns: int, to_ns: int) -> tuple[str, str]:
+    return f"time >= {from_ns}", f"time < {to_ns}"
+
+
+def has_all(tags: Iterable[TagPair], bindings: Bindings) -> str:
+    return f"({' AND '.join(_has(tag, bindings) for tag in tags)})"
 
 
 def _has(tag: TagPair, bindings: Bindings) -> str:

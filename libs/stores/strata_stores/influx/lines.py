@@ -15,8 +15,8 @@ from strata_datamodel.metrics import FieldClass, PointBatch, SeriesKey
 from strata_stores.influx.names import ORGANIZATION, physical_field, physical_measurement, physical_tag
 from strata_stores.series_cache import SeriesCache
 
-_IN_MEASUREMENT: Final = str.maketrans({",": "\\,", " ": "\\ "})
-_IN_TAG_OR_KEY: Final = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\="})
+IN_MEASUREMENT: Final = str.maketrans({",": "\\,", " ": "\\ "})
+IN_TAG_OR_KEY: Final = str.maketrans({",": "\\,", " ": "\\ ", "=": "\\="})
 _IN_STRING: Final = str.maketrans({'"': '\\"', "\\": "\\\\"})
 # Line protocol has no escape for the backslash. One at the end escapes the delimiter that follows it. One before a
 # delimiter is lost: 1.8.10 stores the measurement `a\=b` as `a=b`, cannot delete `a\,b`, and refuses such fields (tags
@@ -109,15 +109,19 @@ def _value(value: float, field_class: FieldClass, texts: Sequence[str]) -> str:
         return repr(value)  # the shortest digits that read back as the same double
     if field_class is FieldClass.BOOLEAN:
         return "true" if value else "false"
-    return f'"{texts[int(value)].translate(_IN_STRING)}"'
+    return quoted(texts[int(value)])
+
+
+def quoted(text: str) -> str:
+    return f'"{text.translate(_IN_STRING)}"'
 
 
 def _prefix(organization_id: OrganizationId, key: SeriesKey) -> str:
     tags = "".join(
-        f",{physical_tag(name).translate(_IN_TAG_OR_KEY)}={value.translate(_IN_TAG_OR_KEY)}" for name, value in key.tags
+        f",{physical_tag(name).translate(IN_TAG_OR_KEY)}={value.translate(IN_TAG_OR_KEY)}" for name, value in key.tags
     )
-    measurement = physical_measurement(key.measurement).translate(_IN_MEASUREMENT)
-    field = physical_field(key.field, key.field_class).translate(_IN_TAG_OR_KEY)
+    measurement = physical_measurement(key.measurement).translate(IN_MEASUREMENT)
+    field = physical_field(key.field, key.field_class).translate(IN_TAG_OR_KEY)
     return f"{measurement},{ORGANIZATION}={organization_id}{tags} {field}="
 
 

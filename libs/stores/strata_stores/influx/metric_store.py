@@ -1,10 +1,11 @@
 """The metric store of server mode: InfluxDB, whichever of its versions answers."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -14,23 +15,37 @@ import numpy as np
 
 from strata_core.metrics.rules import check_query
 from strata_core.ports.clock import Clock
-from strata_datamodel.errors import InvalidError, StrataError
+from strata_datamodel.errors import StrataError
 from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_RAW_POINTS, QUERY_SERIES, QUERY_TIMEOUT_S
-from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, Rejection, TagPair, WriteOutcome
+from strata_datamodel.metrics import (
+    MetricAnswer,
+    MetricQuery,
+    PointBatch,
+    Readings,
+    Rejection,
+    SeriesKey,
+    TagPair,
+    WriteOutcome,
+)
+from strata_datamodel.tiers import KEPT_NS, Gap, RolledUp, Stretch, Tier
 from strata_stores.breaker import Breaker
 from strata_stores.influx.answering import AnswerLimits, answer
 from strata_stores.influx.answers import ResultSeries, query_error, result_series
-from strata_stores.influx.dialect import Dialect
-from strata_stores.influx.influxql import Bindings, Place, count_everything, count_tagged
+from strata_stores.influx.dialect import Dialect, Span
+from strata_stores.influx.expiring import expire
+from strata_stores.influx.gap_finding import gaps
+from strata_stores.influx.influxql import Bindings, Place, count_everything
+from strata_stores.influx.keeping import terms_of
 from strata_stores.influx.lines import LineEncoder, Lines, SeriesLine, encode, refused_rows
+from strata_stores.influx.reading import readings
 from strata_stores.influx.refusals import refused_lines
+from strata_stores.influx.rolling_up import Link, roll_up
+from strata_stores.influx.stitching import stitched
 from strata_stores.influx.transport import STORE, Credentials, Reply, Transport
 from strata_stores.influx.version_one import VersionOne
 
-TIERS: Final = ("raw", "1m", "5m", "1h")
-RAW_RETENTION: Final = timedelta(days=7)
 _LINES_PER_REQUEST: Final = 10_000
 _BODY_BYTES: Final = 8 * MIB  # InfluxDB refuses more than 25 MB by default
 _HEALTH_TIMEOUT_S: Final = 2.0
@@ -39,7 +54,8 @@ _CHUNK_ROWS: Final = 10_000
 
 
 class InfluxMetricStore:
-    """One tier. Credentials may also stand in the URL, as user:password@."""
+    """All tiers. Credentials may also stand in the URL, as user:password@. `kept_ns` is of tiers that `prepare` makes;
+    None keeps for ever."""
 
     def __init__(
         self,
@@ -51,8 +67,7 @@ class InfluxMetricStore:
         password: str | None = None,
         organization: str = "strata",
         database: str = "strata",
-        tier: str = "raw",
-        retention: timedelta | None = RAW_RETENTION,
+        kept_ns: Mapping[Tier, int] | None = KEPT_NS,
         breaker: Breaker | None = None,
         connect_timeout_s: float = 3.0,
         query_timeout_s: float = QUERY_TIMEOUT_S,
@@ -64,16 +79,15 @@ class InfluxMetricStore:
         max_points: int = QUERY_POINTS,
         max_readings: int = QUERY_RAW_POINTS,
     ) -> None:
-        if tier not in TIERS:
-            raise InvalidError(f"a tier is one of {', '.join(TIERS)}", code="bad_tier")
         parts = urlsplit(url)
         self._url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         self._token = token
         credentials = Credentials(token, username or _decoded(parts.username), password or _decoded(parts.password))
         self._clock = clock
         self._organization = organization
-        self._place = Place(database, tier)
-        self._retention = retention
+        self._raw = Place(database, Tier.RAW)
+        self._database = database
+        self._terms = terms_of(kept_ns)
         self._breaker = breaker or Breaker(STORE, clock)
         self._query_timeout_s = query_timeout_s
         self._write_timeout_s = write_timeout_s
@@ -94,7 +108,7 @@ class InfluxMetricStore:
 
     def prepare(self) -> None:
         with self._breaker.guard():
-            self._known_dialect().prepare(self._retention)
+            self._known_dialect().prepare(self._terms)
 
     def write(self, batch: PointBatch) -> WriteOutcome:
         series = self._encoder.series_lines(batch.organization_id, batch.series)
@@ -110,11 +124,39 @@ class InfluxMetricStore:
     def query(self, query: MetricQuery) -> MetricAnswer:
         check_query(query)
         with self._breaker.guard():
-            return answer(self._ask, self._place, query, self._limits)
+            if all(stretch.tier is Tier.RAW for stretch in query.stretches):
+                return answer(self._ask, self._raw, query, self._limits)
+            return stitched(self._ask, self._database, query, self._limits)
+
+    def readings(
+        self, organization_id: OrganizationId, series: Sequence[SeriesKey], stretches: Sequence[Stretch], limit: int
+    ) -> Readings:
+        with self._breaker.guard():
+            return readings(self._ask, self._database, organization_id, series, stretches, limit)
+
+    def roll_up(
+        self, tier: Tier, from_ns: int, to_ns: int, organization_ids: Collection[OrganizationId] | None = None
+    ) -> RolledUp:
+        with self._breaker.guard():
+            return roll_up(self._link(), tier, from_ns, to_ns, organization_ids)
+
+    def gaps(self, organization_id: OrganizationId, tier: Tier, from_ns: int, to_ns: int) -> tuple[Gap, ...]:
+        with self._breaker.guard():
+            return gaps(self._link(), organization_id, tier, from_ns, to_ns)
+
+    def keep(self, kept_ns: Mapping[Tier, int]) -> None:
+        with self._breaker.guard():
+            self._known_dialect().keep(terms_of(kept_ns))
+
+    def expire(self, organization_id: OrganizationId, tier: Tier, before_ns: int) -> None:
+        with self._breaker.guard():
+            expire(self._link(), organization_id, tier, before_ns)
+
+    def count_windows(self, organization_id: OrganizationId, tier: Tier) -> int:
+        return self._counted(organization_id, (tier,))
 
     def count_points(self, organization_id: OrganizationId) -> int:
-        bindings = Bindings()
-        return self._counted(count_everything(self._place, organization_id, bindings), bindings)
+        return self._counted(organization_id, (Tier.RAW,))
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         with self._breaker.guard():
@@ -123,8 +165,7 @@ class InfluxMetricStore:
     def count_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> int:
         if not tags:
             return 0
-        bindings = Bindings()
-        return self._counted(count_tagged(self._place, organization_id, tags, bindings), bindings)
+        return self._counted(organization_id, tuple(Tier), tags)
 
     def delete_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> None:
         with self._breaker.guard():
@@ -145,8 +186,8 @@ class InfluxMetricStore:
         except StrataError as error:
             return StoreHealth(STORE, is_ready=False, detail=error.detail, version=version)
         latency_ms = (self._clock.monotonic_s() - started_s) * 1000
-        if self._place.database not in names:
-            return StoreHealth(STORE, is_ready=False, detail=f"has no database {self._place.database}", version=version)
+        if self._database not in names:
+            return StoreHealth(STORE, is_ready=False, detail=f"has no database {self._database}", version=version)
         return StoreHealth(STORE, is_ready=True, detail="answers", version=version, latency_ms=latency_ms)
 
     def server_time(self) -> datetime | None:
@@ -160,8 +201,11 @@ class InfluxMetricStore:
     def close(self) -> None:
         self._transport.close()
 
-    def _counted(self, statement: str, bindings: Bindings) -> int:
-        with self._breaker.guard(), self._ask([statement], bindings, self._delete_timeout_s) as parts:
+    def _counted(self, organization_id: OrganizationId, tiers: Sequence[Tier], tags: Sequence[TagPair] = ()) -> int:
+        bindings = Bindings()
+        places = [Place(self._database, tier) for tier in tiers]
+        statements = [count_everything(place, organization_id, bindings, tags) for place in places]
+        with self._breaker.guard(), self._ask(statements, bindings, self._delete_timeout_s) as parts:
             return sum(count or 0 for part in parts for row in part.values for count in row[1:])
 
     def _known_dialect(self) -> Dialect:
@@ -179,12 +223,12 @@ class InfluxMetricStore:
 
     def _dialect_of(self, version: str) -> Dialect:
         if version.startswith("1."):
-            return VersionOne(version, self._place, self._execute)
+            return VersionOne(version, self._database, self._execute)
         from strata_stores.influx.version_two import VersionTwo  # noqa: PLC0415 - 0.6 s that 1.x need not wait for
 
         return VersionTwo(
             version,
-            self._place,
+            self._database,
             url=self._url,
             token=self._token,
             organization=self._organization,
@@ -203,8 +247,8 @@ class InfluxMetricStore:
         parameters = {
             "q": "; ".join(statements),
             "params": bindings.as_json(),
-            "db": self._place.database,
-            "rp": self._place.tier,
+            "db": self._database,
+            "rp": Tier.RAW.value,
             "epoch": "ns",
             "chunked": "true",  # unchunked answers are cut at the store's max-row-limit
             "chunk_size": str(_CHUNK_ROWS),
@@ -215,12 +259,21 @@ class InfluxMetricStore:
             yield result_series(reply, len(statements))
 
     def _post(self, lines: Lines) -> Reply:
+        return self._send(Tier.RAW, lines.body())
+
+    def _send(self, tier: Tier, lines: bytes) -> Reply:
         dialect = self._known_dialect()
-        reply = self._transport.send_lines(dialect.write_path, lines.body(), timeout_s=self._write_timeout_s)
+        reply = self._transport.send_lines(dialect.write_path(tier), lines, timeout_s=self._write_timeout_s)
         if "not found" in reply.message() and reply.status in (404, 500):  # the database or the tier was dropped
-            dialect.prepare(self._retention)
-            reply = self._transport.send_lines(dialect.write_path, lines.body(), timeout_s=self._write_timeout_s)
+            dialect.prepare(self._terms)
+            reply = self._transport.send_lines(dialect.write_path(tier), lines, timeout_s=self._write_timeout_s)
         return reply
+
+    def _link(self) -> Link:
+        def delete(span: Span) -> None:
+            self._known_dialect().delete_span(span)
+
+        return Link(self._database, partial(self._ask, timeout_s=self._delete_timeout_s), self._send, delete)
 
 
 def _requests(batch: PointBatch, series: list[SeriesLine], rows: np.ndarray) -> Iterator[Lines]:

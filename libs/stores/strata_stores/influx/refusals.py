@@ -42,6 +42,12 @@ def refusal_in(reply: Reply) -> Refusal | None:
     return Refusal(partial["reason"][:_REASON_LENGTH], int(partial["dropped"] or 0) or None)
 
 
+def is_too_old(reply: Reply) -> bool:
+    """Nothing else is said of the points that were refused."""
+    refusal = refusal_in(reply)
+    return refusal is not None and _TOO_OLD in refusal.reason
+
+
 def refused_lines(lines: Lines, post: Callable[[Lines], Reply]) -> Iterator[tuple[int, str]]:
     """Writes all that can be written, and yields (row, reason) for all that cannot.
 

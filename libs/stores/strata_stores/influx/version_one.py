@@ -3,15 +3,17 @@
 import re
 import threading
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Final
 from urllib.parse import urlencode
 
 from strata_datamodel.errors import StoreRefusedError, StoreUnavailableError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import TagPair
+from strata_datamodel.tiers import Tier
 from strata_stores.influx.answers import ResultSeries
-from strata_stores.influx.influxql import Bindings, Place, drop_series, identifier
+from strata_stores.influx.dialect import Span
+from strata_stores.influx.influxql import Bindings, delete_span, drop_series, identifier
+from strata_stores.influx.keeping import Term
 from strata_stores.influx.transport import STORE
 
 _DURATION: Final = re.compile(r"(\d+)(h|m|s)")
@@ -22,29 +24,42 @@ _DELETIONS_TRIED: Final = 8
 _FIRST_PAUSE_S: Final = 0.05  # doubles: six seconds in all
 
 Execute = Callable[[str, Bindings], list[ResultSeries]]
-"""Runs one statement in the database of the place."""
+"""Runs one statement in the database."""
 
 
 class VersionOne:
-    def __init__(self, version: str, place: Place, execute: Execute) -> None:
+    def __init__(self, version: str, database: str, execute: Execute) -> None:
         self.version = version
-        self._place = place
+        self._database = database
         self._execute = execute
         self._resting = threading.Event()
-        self.write_path = "/write?" + urlencode({"db": place.database, "rp": place.tier, "precision": "ns"})
 
-    def prepare(self, retention: timedelta | None) -> None:
-        self._execute(f"CREATE DATABASE {identifier(self._place.database)}", Bindings())
-        wanted_s = None if retention is None else int(retention.total_seconds())
+    def write_path(self, tier: Tier) -> str:
+        return "/write?" + urlencode({"db": self._database, "rp": tier.value, "precision": "ns"})
+
+    def prepare(self, terms: Mapping[Tier, Term]) -> None:
+        self._execute(f"CREATE DATABASE {identifier(self._database)}", Bindings())
         present = self._policies()
-        if self._place.tier not in present:
-            self._execute(f"CREATE RETENTION POLICY {self._on()} {_terms(wanted_s)}", Bindings())
-        elif _is_shorter(present[self._place.tier], wanted_s):
-            self._execute(f"ALTER RETENTION POLICY {self._on()} {_duration(wanted_s)}", Bindings())
+        for tier, term in terms.items():
+            if tier not in present:
+                self._execute(f"CREATE RETENTION POLICY {self._on(tier)} {_created(term)}", Bindings())
+
+    def keep(self, terms: Mapping[Tier, Term]) -> None:
+        present = self._policies()
+        for tier, term in terms.items():
+            if present.get(tier) != term:
+                self._execute(f"ALTER RETENTION POLICY {self._on(tier)} {_duration(term)} {_shards(term)}", Bindings())
 
     def delete_series(self, organization_id: OrganizationId, tag: TagPair | None) -> None:
+        """Series are of the database, whichever of its tiers they have points in."""
         bindings = Bindings()
-        statement = drop_series(organization_id, tag, bindings)
+        self._delete(drop_series(organization_id, tag, bindings), bindings)
+
+    def delete_span(self, span: Span) -> None:
+        bindings = Bindings()
+        self._delete(delete_span(span, bindings), bindings)
+
+    def _delete(self, statement: str, bindings: Bindings) -> None:
         for tried in range(_DELETIONS_TRIED):
             try:
                 self._execute(statement, bindings)
@@ -56,30 +71,32 @@ class VersionOne:
                 return
         raise StoreUnavailableError(STORE, "is closing shards, and cannot delete meanwhile")
 
-    def _on(self) -> str:
-        return f"{identifier(self._place.tier)} ON {identifier(self._place.database)}"
+    def _on(self, tier: Tier) -> str:
+        return f"{identifier(tier.value)} ON {identifier(self._database)}"
 
-    def _policies(self) -> Mapping[str, int | None]:
-        """Seconds of each policy; None keeps for ever."""
-        answer = self._execute(f"SHOW RETENTION POLICIES ON {identifier(self._place.database)}", Bindings())
+    def _policies(self) -> Mapping[str, Term]:
+        answer = self._execute(f"SHOW RETENTION POLICIES ON {identifier(self._database)}", Bindings())
         rows = [dict(zip(part.columns, row, strict=True)) for part in answer for row in part.values]
-        return {str(row["name"]): _seconds(str(row["duration"])) for row in rows}
+        return {
+            str(row["name"]): Term(_seconds(str(row["duration"])) or None, _seconds(str(row["shardGroupDuration"])))
+            for row in rows
+        }
 
 
-def _seconds(duration: str) -> int | None:
+def _seconds(duration: str) -> int:
     parts = _DURATION.findall(duration)
     if not parts:
         raise StoreRefusedError(STORE, f"says a retention of {duration!r}, which is not understood")
-    return sum(int(number) * _UNIT_S[unit] for number, unit in parts) or None
+    return sum(int(number) * _UNIT_S[unit] for number, unit in parts)
 
 
-def _is_shorter(present_s: int | None, wanted_s: int | None) -> bool:
-    return present_s is not None and (wanted_s is None or present_s < wanted_s)
+def _duration(term: Term) -> str:
+    return "DURATION INF" if term.kept_s is None else f"DURATION {term.kept_s}s"
 
 
-def _duration(seconds: int | None) -> str:
-    return "DURATION INF" if seconds is None else f"DURATION {seconds}s"
+def _shards(term: Term) -> str:
+    return f"SHARD DURATION {term.shard_s}s"
 
 
-def _terms(seconds: int | None) -> str:
-    return f"{_duration(seconds)} REPLICATION 1"
+def _created(term: Term) -> str:
+    return f"{_duration(term)} REPLICATION 1 {_shards(term)}"

@@ -3,9 +3,9 @@
 # mypy: disable-error-code="no-untyped-call"
 # The generated half of influxdb_client has no types.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -23,12 +23,16 @@ from influxdb_client.service.dbr_ps_service import DBRPsService
 from strata_datamodel.errors import StoreRefusedError, StoreUnavailableError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import TagPair
-from strata_stores.influx.influxql import Place, identifier
+from strata_datamodel.tiers import Tier
+from strata_stores.influx.dialect import Span
+from strata_stores.influx.influxql import identifier
+from strata_stores.influx.keeping import Term
 from strata_stores.influx.names import ORGANIZATION, physical_tag
 from strata_stores.influx.transport import STORE
 
-_EARLIEST: Final = datetime(1678, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)
+_EARLIEST: Final = "1678-01-01T00:00:00Z"
+_LATEST: Final = "2262-01-01T00:00:00Z"
+_NS_PER_S: Final = 1_000_000_000
 _NOT_FOUND: Final = 404
 _GONE_ON: Final = (401, 403, _NOT_FOUND)
 
@@ -37,7 +41,7 @@ class VersionTwo:
     def __init__(
         self,
         version: str,
-        place: Place,
+        database: str,
         *,
         url: str,
         token: str | None,
@@ -46,45 +50,72 @@ class VersionTwo:
         ca_file: Path | None = None,
     ) -> None:
         self.version = version
-        self._place = place
+        self._database = database
         self._url = url
         self._token = token
         self._organization = organization
         self._timeout_ms = int(timeout_s * 1000)
         self._ca_file = str(ca_file) if ca_file else None
-        self._bucket = f"{place.database}/{place.tier}"
-        self.write_path = "/api/v2/write?" + urlencode({"org": organization, "bucket": self._bucket, "precision": "ns"})
 
-    def prepare(self, retention: timedelta | None) -> None:
+    def write_path(self, tier: Tier) -> str:
+        asked = {"org": self._organization, "bucket": self._bucket(tier), "precision": "ns"}
+        return "/api/v2/write?" + urlencode(asked)
+
+    def prepare(self, terms: Mapping[Tier, Term]) -> None:
+        with self._client() as client:
+            for tier, term in terms.items():
+                bucket = _found(client.buckets_api(), self._bucket(tier))
+                if bucket is None:
+                    bucket = client.buckets_api().create_bucket(
+                        bucket_name=self._bucket(tier), retention_rules=_rule(term), org=self._organization
+                    )
+                self._map_for_influxql(client, tier, bucket.id)
+
+    def keep(self, terms: Mapping[Tier, Term]) -> None:
         with self._client() as client:
             buckets = client.buckets_api()
-            wanted_s = 0 if retention is None else int(retention.total_seconds())  # 0 keeps for ever
-            bucket = _found(buckets, self._bucket)
-            if bucket is None:
-                rules = BucketRetentionRules(type="expire", every_seconds=wanted_s)
-                bucket = buckets.create_bucket(bucket_name=self._bucket, retention_rules=rules, org=self._organization)
-            else:
-                _lengthen(buckets, bucket, wanted_s)
-            self._map_for_influxql(client, bucket.id)
+            for tier, term in terms.items():
+                bucket = _found(buckets, self._bucket(tier))
+                if bucket is None:
+                    raise StoreUnavailableError(STORE, f"has no bucket {self._bucket(tier)}")
+                if _term_of(bucket) != term:
+                    bucket.retention_rules = _rule(term)
+                    buckets.update_bucket(bucket)
 
     def delete_series(self, organization_id: OrganizationId, tag: TagPair | None) -> None:
         predicate = f"{ORGANIZATION}={identifier(str(organization_id))}"
         if tag is not None:
             predicate += f" AND {identifier(physical_tag(tag[0]))}={identifier(tag[1])}"
-        with self._client() as client:
-            client.delete_api().delete(_EARLIEST, _LATEST, predicate, bucket=self._bucket, org=self._organization)
+        for tier in Tier:
+            self._delete(tier, _EARLIEST, _LATEST, predicate)
 
-    def _map_for_influxql(self, client: InfluxDBClient, bucket_id: str) -> None:
+    def delete_span(self, span: Span) -> None:
+        terms = []
+        if span.measurement is not None:
+            terms.append(f"_measurement={identifier(span.measurement)}")
+        if span.organization_id is not None:
+            terms.append(f"{ORGANIZATION}={identifier(str(span.organization_id))}")
+        # Its end is part of what InfluxDB deletes.
+        self._delete(span.tier, _instant(span.from_ns), _instant(span.to_ns - 1), " AND ".join(terms))
+
+    def _delete(self, tier: Tier, start: str, stop: str, predicate: str) -> None:
+        with self._client() as client:
+            client.delete_api().delete(start, stop, predicate, bucket=self._bucket(tier), org=self._organization)
+
+    def _bucket(self, tier: Tier) -> str:
+        return f"{self._database}/{tier.value}"
+
+    def _map_for_influxql(self, client: InfluxDBClient, tier: Tier, bucket_id: str) -> None:
         mappings = DBRPsService(client.api_client)
-        present = mappings.get_dbr_ps(org=self._organization, db=self._place.database, rp=self._place.tier)
+        present = mappings.get_dbr_ps(org=self._organization, db=self._database, rp=tier.value)
         if any(mapping.bucket_id == bucket_id for mapping in present.content or ()):
             return
         mappings.post_dbrp(
             dbrp_create=DBRPCreate(
                 org=self._organization,
                 bucket_id=bucket_id,
-                database=self._place.database,
-                retention_policy=self._place.tier,
+                database=self._database,
+                retention_policy=tier.value,
                 default=False,
             )
         )
@@ -121,9 +152,16 @@ def _found(buckets: BucketsApi, name: str) -> Bucket | None:
     return bucket
 
 
-def _lengthen(buckets: BucketsApi, bucket: Bucket, wanted_s: int) -> None:
+def _rule(term: Term) -> list[BucketRetentionRules]:
+    kept_s = term.kept_s or 0  # which keeps for ever
+    return [BucketRetentionRules(type="expire", every_seconds=kept_s, shard_group_duration_seconds=term.shard_s)]
+
+
+def _term_of(bucket: Bucket) -> Term | None:
     rules = bucket.retention_rules
-    present_s = rules[0].every_seconds if rules else 0
-    if present_s and (not wanted_s or present_s < wanted_s):
-        bucket.retention_rules = [BucketRetentionRules(type="expire", every_seconds=wanted_s)]
-        buckets.update_bucket(bucket)
+    return Term(rules[0].every_seconds or None, rules[0].shard_group_duration_seconds) if rules else None
+
+
+def _instant(time_ns: int) -> str:
+    seconds, rest_ns = divmod(time_ns, _NS_PER_S)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns:09d}Z"
