@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeVar
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB
 from strata_wire.compiled.line_walk import LineWalk
+from strata_wire.compiled.otlp_walk import prepare_otlp
 from strata_wire.compiled.registry import Registry
 from strata_wire.compiled.sample_walk import prepare_samples
 from strata_wire.line_reading import Times
@@ -72,6 +73,7 @@ class KnownSeries:
         walk.advance(0)
         walk.columns()
         prepare_samples()
+        prepare_otlp()
         self._is_ready.set()
 
     def __len__(self) -> int:
