@@ -4,6 +4,7 @@ import tracemalloc
 import zlib
 
 import pytest
+from cramjam import snappy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +106,26 @@ def test_codings_are_recognised_and_chains_refused():
     for name in ("gzip, gzip", "br", "snappy"):
         with pytest.raises(InvalidError):
             coding_of(name)
+
+
+@given(st.binary(max_size=200_000))
+def test_a_snappy_block_comes_back(plain):
+    assert decompress(bytes(snappy.compress_raw(plain)), "snappy") == plain
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80", b"\x05abc", bytes(snappy.compress_raw(bytes(100)))[:-1], b"\xff" * 9])
+def test_a_damaged_snappy_block_is_not_taken(damage):
+    with pytest.raises(InvalidError):
+        decompress(damage, "snappy")
+
+
+@pytest.mark.parametrize("body", [b"\xff\xff\xff\xff\x0f" + bytes(100_000), b"\x80\x80\x80\x10" + bytes(1_000)])
+def test_a_snappy_block_that_says_too_much_is_refused_before_anything_is_held(body):
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLargeError):
+            decompress(body, "snappy")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < MIB
