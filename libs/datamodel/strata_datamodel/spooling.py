@@ -17,6 +17,8 @@ class WireFormat(StrEnum):
     INFLUX_LINE = "influx_line"
     REMOTE_WRITE_1 = "remote_write_1"
     REMOTE_WRITE_2 = "remote_write_2"
+    OTLP_METRICS_PROTOBUF = "otlp_metrics_protobuf"
+    OTLP_METRICS_JSON = "otlp_metrics_json"
     ES_BULK = "es_bulk"
     LOG_EVENTS = "log_events_json"
     """Our own: events that were parsed before, a JSON document a line. Comes from dead letters only."""
