@@ -9,7 +9,9 @@ import pytest
 from contract.metric_erasure_contract import MetricErasureContract
 from contract.metric_isolation_contract import MetricIsolationContract
 from contract.metric_query_contract import MetricQueryContract
+from contract.metric_readings_contract import MetricReadingsContract
 from contract.metric_tiers_contract import MetricTiersContract
+from contract.metric_values_contract import MetricValuesContract
 from contract.metric_write_contract import MetricWriteContract
 from contract.prepared_stores import prepared_stores
 from strata_stores.clock import SystemClock
@@ -46,11 +48,19 @@ class TestQuerying(MetricQueryContract):
     pass
 
 
+class TestValues(MetricValuesContract):
+    pass
+
+
 class TestErasure(MetricErasureContract):
     pass
 
 
 class TestIsolation(MetricIsolationContract):
+    pass
+
+
+class TestReadings(MetricReadingsContract):
     pass
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.metrics import Aggregate, FieldClass, FilterOp, MetricQuery, TagFilter, TagPair
+from strata_datamodel.metrics import Aggregate, FieldClass, FilterOp, MetricQuery, TagFilter, TagPair, ValueOp
 from strata_datamodel.tiers import Tier
 from strata_stores.influx.dialect import Span
 from strata_stores.influx.names import COUNTS, ORGANIZATION, TIER, physical_field, physical_measurement, physical_tag
@@ -25,7 +25,7 @@ _FUNCTIONS: Final = {
     Aggregate.LAST: "last",
 }
 
-Bound = str | dict[str, str]
+Bound = str | float | bool | dict[str, str]
 
 
 @dataclass(slots=True)
@@ -123,6 +123,8 @@ def folded(place: Place, query: MetricQuery, field_class: FieldClass, bindings: 
         # PERCENTILE answers null where the nearest rank would be below 1; the contract says the smallest value then.
         rank = np.format_float_positional(query.percentile or 0.0, trim="0")
         value = f"percentile({column}, {rank}) AS value, min({column}) AS smallest"
+    elif query.aggregate is Aggregate.DISTINCT:
+        value = f"count(distinct({column})) AS value"
     else:
         value = f"{_FUNCTIONS[query.aggregate]}({column}) AS value"
     groups = [identifier(physical_tag(tag)) for tag in query.group_by]
@@ -131,7 +133,8 @@ def folded(place: Place, query: MetricQuery, field_class: FieldClass, bindings: 
         groups.insert(0, window)
     grouping = f" GROUP BY {', '.join(groups)}" if groups else ""
     fill = " fill(none)" if window is not None else ""
-    return f"SELECT {value} FROM {place.source(query.measurement)} WHERE {conditions(query, bindings)}{grouping}{fill}"
+    where = _of_values(query, field_class, bindings)
+    return f"SELECT {value} FROM {place.source(query.measurement)} WHERE {where}{grouping}{fill}"
 
 
 def grouped(query: MetricQuery, *more: str) -> str:
@@ -159,8 +162,30 @@ def _window(query: MetricQuery) -> str | None:
 def readings(place: Place, query: MetricQuery, bindings: Bindings) -> str:
     """Every point, a series at a time."""
     column = identifier(physical_field(query.field, FieldClass.NUMBER))
-    source = place.source(query.measurement)
-    return f"SELECT {column} AS value FROM {source} WHERE {conditions(query, bindings)} GROUP BY *"
+    where = _of_values(query, FieldClass.NUMBER, bindings)
+    return f"SELECT {column} AS value FROM {place.source(query.measurement)} WHERE {where} GROUP BY *"
+
+
+def values_of(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
+    """Every point, a group at a time."""
+    column = identifier(physical_field(query.field, field_class))
+    where = _of_values(query, field_class, bindings)
+    tags = ", ".join(identifier(physical_tag(tag)) for tag in query.group_by)
+    grouping = f" GROUP BY {tags}" if tags else ""
+    return f"SELECT {column} AS value FROM {place.source(query.measurement)} WHERE {where}{grouping}"
+
+
+def _of_values(query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
+    column = identifier(physical_field(query.field, field_class))
+    terms = [conditions(query, bindings)]
+    for each in query.value_filters:
+        value: Bound = each.value
+        if field_class is FieldClass.BOOLEAN:
+            value = bool(each.value)
+        elif each.op in (ValueOp.MATCH, ValueOp.NO_MATCH):
+            value = {"regex": str(each.value)}
+        terms.append(f"{column} {each.op.value} {bindings.bind(value)}")
+    return " AND ".join(terms)
 
 
 def conditions(query: MetricQuery, bindings: Bindings) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final
 
 from strata_core.metrics.rules import FIELD_CLASS_ORDER, check_class
-from strata_datamodel.errors import InvalidError
 from strata_datamodel.metrics import Aggregate, FieldClass, MetricAnswer, MetricQuery
 from strata_datamodel.tiers import Tier
 from strata_stores.influx.answering import AnswerLimits, Ask, Label, Windows, answer_of
@@ -30,13 +29,7 @@ _STITCHES: Final[dict[Aggregate, Stitch]] = {
 
 def stitched(ask: Ask, database: str, query: MetricQuery, limits: AnswerLimits) -> MetricAnswer:
     """Asks for numbers right away, as `answer` does."""
-    stitch = _STITCHES.get(query.aggregate)
-    if stitch is None:
-        raise InvalidError(
-            f"{query.aggregate.value} needs the points as they were sent, which are not kept for so long",
-            code="aggregate_not_kept",
-            hint="ask for a newer range, or for another aggregate",
-        )
+    stitch = _STITCHES[query.aggregate]  # what windows do not tell was refused by the rules
     groups = stitch(ask, database, query, FieldClass.NUMBER, limits)
     if not groups:
         field_class = _class_there_is(ask, database, query)
