@@ -28,7 +28,14 @@ _READY_S: Final = 90.0
 _STOP_S: Final = 60.0
 _CALL_S: Final = 60.0
 _POLL_S: Final = 0.1
-_PLENTY: Final = 1_000_000
+_PLENTY: Final = 1_000_000_000
+_RAISED: Final = (
+    Quota.API_REQUESTS,
+    Quota.API_REQUESTS_OF_A_KEY,
+    Quota.INGEST_POINTS,
+    Quota.NEW_SERIES,
+    Quota.SERIES,
+)
 _BIN: Final = Path(sys.executable).parent
 _UNTUNED: Final = Path(__file__).with_name("untuned_server.py")
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -162,10 +169,10 @@ def _free_ports() -> tuple[int, int]:
 
 
 def _organization(environment: dict[str, str]) -> dict[str, Any]:
-    """With API quotas that no row reaches: what is measured is work, and not where it is cut off."""
+    """With quotas that no row reaches: what is measured is work, and not where it is cut off."""
     words = ["init", "--org", "bench", "--email", "bench@bench.test", "--password-stdin", "--json"]
     tenant: dict[str, Any] = json.loads(_command(environment, words, given="no secret, gone in a minute\n"))
-    for name in (Quota.API_REQUESTS, Quota.API_REQUESTS_OF_A_KEY):
+    for name in _RAISED:
         _command(environment, ["quotas", "set", "--org", "bench", "--name", name, "--value", str(_PLENTY)])
     return tenant
 

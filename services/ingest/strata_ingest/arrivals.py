@@ -29,6 +29,9 @@ class Arrival(Generic[B]):
     size: int
     """Points or events."""
 
+    was_handed: bool = False
+    """Over from the edge, as it left it."""
+
     @property
     def sequence(self) -> int:
         return self.record.position.sequence

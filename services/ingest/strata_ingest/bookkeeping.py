@@ -1,8 +1,6 @@
-"""What PostgreSQL learns from telemetry that is in its store: new series, hosts and services."""
+"""What PostgreSQL learns from telemetry that is in its store: new hosts and services."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import Final
 
 import structlog
@@ -11,39 +9,13 @@ from prometheus_client import Counter
 from strata_core.inventory.sightings import record_sightings
 from strata_core.ports.clock import Clock
 from strata_core.ports.unit_of_work import UnitsOfWork
-from strata_core.series.commands import register
 from strata_datamodel.errors import UnavailableError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.inventory import Sighting
-from strata_datamodel.metrics import SeriesKey
 from strata_ingest.sightings import SightingThrottle
 
-_SERIES_KNOWN: Final = 500_000
-_SERIES_PER_UNIT: Final = 5_000
 _SIGHTINGS_PER_UNIT: Final = 500
 _log = structlog.get_logger(__name__)
-
-
-class SeriesRegister:
-    """Remembers what is in the catalogue, so that a batch of known series costs no query."""
-
-    def __init__(self, units: UnitsOfWork, limit: int = _SERIES_KNOWN) -> None:
-        self._units = units
-        self._limit = limit
-        self._known: OrderedDict[tuple[OrganizationId, SeriesKey], None] = OrderedDict()
-
-    def add(self, organization_id: OrganizationId, series: Iterable[SeriesKey]) -> None:
-        missing = iter([key for key in series if (organization_id, key) not in self._known])
-        while part := list(islice(missing, _SERIES_PER_UNIT)):
-            with self._units.organization(organization_id) as uow:
-                register(uow, part)
-            self._known.update(((organization_id, key), None) for key in part)
-        while len(self._known) > self._limit:
-            self._known.popitem(last=False)
-
-    def forget(self, organization_id: OrganizationId) -> None:
-        for key in [key for key in self._known if key[0] == organization_id]:
-            del self._known[key]
 
 
 class InventoryNotes:

@@ -30,6 +30,7 @@ class Caller:
     networks: tuple[Network, ...]
     request_buckets: tuple[Bucket, ...]
     byte_bucket: Bucket
+    point_bucket: Bucket
     raw_kept_ns: int
 
 
@@ -58,6 +59,7 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
         networks=key.allowed_networks,
         request_buckets=(of_key, quota_bucket(organization.id, Quota.INGEST_REQUESTS, values)),
         byte_bucket=quota_bucket(organization.id, Quota.INGEST_BYTES, values),
+        point_bucket=quota_bucket(organization.id, Quota.INGEST_POINTS, values),
         raw_kept_ns=KEPT_NS[Tier.RAW],
     )
 

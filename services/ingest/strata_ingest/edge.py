@@ -23,21 +23,23 @@ from strata_ingest.body import InFlight, read_body
 from strata_ingest.callers import Caller, recognise_caller
 from strata_ingest.deps import IngestDeps
 from strata_ingest.instruments import Instruments, SpoolCollector
+from strata_ingest.series_asking import ParsedPoints, SeriesAsking
+from strata_ingest.series_gate import SeriesGate
 from strata_ingest.tombstones import refuse_closed
 from strata_wire.bulk import ParsedBulk
-from strata_wire.decompression import GZIP, IDENTITY, coding_of, decompress
-from strata_wire.line_protocol import ParsedLines
+from strata_wire.decompression import GZIP, IDENTITY, SNAPPY, coding_of, decompress
 from strata_wire.times_kept import RAW_KEPT_NS
 
 _INLINE_BYTES: Final = 16 * KIB  # below this a hand-over to a thread costs more than the parse
 _INLINE_ITEMS: Final = 200  # the same of an answer
 _PARSING_THREADS: Final = min(4, os.cpu_count() or 1)
 _LOOKUP_THREADS: Final = 4
+_KEPT_CODINGS: Final = (GZIP, SNAPPY)  # bodies in another one are spooled plain
 _NANOSECONDS_PER_MS: Final = 1_000_000
 _NO_QUERY: Final[Mapping[str, str]] = {}
 
 T = TypeVar("T")
-P = TypeVar("P", bound=ParsedLines | ParsedBulk)
+P = TypeVar("P", bound=ParsedPoints | ParsedBulk)
 Parse = Callable[[bytes, Envelope], P]
 
 
@@ -56,6 +58,8 @@ class Edge:
             self.instruments.recognised,
         )
         self._admission = Admission(deps, self._lookups, self.instruments)
+        gate = SeriesGate(deps.units, deps.shared.registered, deps.clock)
+        self._series = SeriesAsking(gate, self.instruments.refused)
 
     def hear(self, hint: AccessHint) -> None:
         """On the event loop: what somebody's key may do has changed elsewhere."""
@@ -65,6 +69,7 @@ class Edge:
     def close(self) -> None:
         self._parsers.shutdown(wait=True, cancel_futures=True)
         self._lookups.shutdown(wait=True, cancel_futures=True)
+        self._series.close()
 
     async def caller(self, request: Request) -> Caller:
         """Raises UnauthenticatedError (`credentials_missing`, and those of keys), DeniedError, UnavailableError."""
@@ -92,13 +97,16 @@ class Edge:
         parameters: Mapping[str, str],
         parse: Parse[P],
         count: Callable[[P], int],
+        coding: str | None = None,
     ) -> P:
         """The parsed body, once whatever is good in it is durable. `count` says how many lines or documents that is;
-        a body without any is not spooled."""
+        a body without any is not spooled. Points of new series beyond the organization's limits are left out:
+        `refused_points` has them, and each protocol tells its sender."""
         signal = Signal.LOGS if wire_format is WireFormat.ES_BULK else Signal.METRICS
         if signal is Signal.METRICS:
             parameters = {**parameters, RAW_KEPT_NS: str(caller.raw_kept_ns)}
-        coding = coding_of(request.headers.get("content-encoding"))
+        if coding is None:
+            coding = coding_of(request.headers.get("content-encoding"))
         with self._in_flight.share() as share:
             body = await read_body(request, coding, share)
             await self._admission.of_buckets(request, (caller.byte_bucket,), len(body))
@@ -111,13 +119,17 @@ class Edge:
                 signal=signal,
                 wire_format=wire_format,
                 parameters=parameters,
-                encoding=GZIP if coding == GZIP else IDENTITY,
+                encoding=coding if coding in _KEPT_CODINGS else IDENTITY,
             )
             plain, parsed = await self._parsed(body, coding, envelope, parse)
             accepted = count(parsed)
+            if accepted and not isinstance(parsed, ParsedBulk):
+                await self._admission.of_buckets(request, (caller.point_bucket,), len(parsed.batch))
+                envelope, parsed = await self._series.judged(request, envelope, parsed)
+                accepted = min(accepted, len(parsed.batch))
             if accepted:
                 self._hand_over(envelope, plain, parsed)
-                await self._make_durable(envelope, body if coding == GZIP else plain)
+                await self._make_durable(envelope, plain if envelope.encoding == IDENTITY else body)
                 self.instruments.accepted.labels(signal).inc(accepted)
             return parsed
 
@@ -136,11 +148,11 @@ class Edge:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._parsers, work)
 
-    def _hand_over(self, envelope: Envelope, plain: bytes, parsed: ParsedLines | ParsedBulk) -> None:
-        if isinstance(parsed, ParsedLines):
-            self.deps.shared.points.offer(envelope, plain, parsed.batch)
-        else:
+    def _hand_over(self, envelope: Envelope, plain: bytes, parsed: ParsedPoints | ParsedBulk) -> None:
+        if isinstance(parsed, ParsedBulk):
             self.deps.shared.events.offer(envelope, plain, parsed.batch)
+        else:
+            self.deps.shared.points.offer(envelope, plain, parsed.batch)
 
     async def _make_durable(self, envelope: Envelope, stored: bytes) -> None:
         shared = self.deps.shared

@@ -18,6 +18,7 @@ from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import Envelope, SpoolPosition, SpoolRecord
 from strata_ingest.arrivals import B
+from strata_ingest.registered import RegisteredSeries
 from strata_wire.known_series import KnownSeries
 
 _LIMIT_BYTES: Final = 64 * MIB
@@ -121,3 +122,4 @@ class Shared:
     points: HandOver[PointBatch] = field(default_factory=lambda: HandOver(points_size))
     events: HandOver[LogBatch] = field(default_factory=lambda: HandOver(events_size))
     series: KnownSeries = field(default_factory=KnownSeries)
+    registered: RegisteredSeries = field(default_factory=RegisteredSeries)

@@ -6,6 +6,7 @@ from typing import Final
 import orjson
 from starlette.responses import Response
 
+from strata_datamodel.refused_series import RefusedPoints
 from strata_wire.line_protocol import Fault, ParsedLines, RejectedLine
 
 SERVER_VERSION: Final = "2.7.12"
@@ -47,15 +48,29 @@ def v2_error(status: int, text: str) -> Response:
     return Response(orjson.dumps({"code": code, "message": text}), status, headers, media_type=_JSON)
 
 
-def v1_written(parsed: ParsedLines) -> Response:
-    return v1_error(_BAD_REQUEST, rejection_text(parsed)) if parsed.rejections else no_content()
+def v1_written(parsed: ParsedLines, refused: RefusedPoints | None = None) -> Response:
+    text = _left_out(parsed, refused)
+    return v1_error(_BAD_REQUEST, text) if text else no_content()
 
 
-def v2_written(parsed: ParsedLines) -> Response:
-    if not parsed.rejections:
+def v2_written(parsed: ParsedLines, refused: RefusedPoints | None = None) -> Response:
+    text = _left_out(parsed, refused)
+    if not text:
         return no_content()
     is_malformed = Fault.MALFORMED in parsed.faults
-    return v2_error(_BAD_REQUEST if is_malformed else _UNPROCESSABLE, rejection_text(parsed))
+    return v2_error(_BAD_REQUEST if is_malformed else _UNPROCESSABLE, text)
+
+
+def _left_out(parsed: ParsedLines, refused: RefusedPoints | None) -> str:
+    texts = [rejection_text(parsed)] if parsed.rejections else []
+    if refused is not None:
+        texts.append(refusal_text(refused))
+    return "; ".join(texts)
+
+
+def refusal_text(refused: RefusedPoints) -> str:
+    """InfluxDB's words for a database with too many series, and which series and limits they were."""
+    return f"partial write: max-series-per-database limit exceeded: dropped={refused.points}: {refused.text()}"
 
 
 def rejection_text(parsed: ParsedLines) -> str:

@@ -44,11 +44,17 @@ class Instruments:
         self.limited = Counter(
             "strata_ingest_limited", "Requests refused for a limit of rate", ["limit"], registry=registry
         )
+        self.refused_series = Counter(
+            "strata_ingest_refused_series", "New series kept out by a limit", ["limit"], registry=registry
+        )
         self._cached = self.recognitions.labels("cached")
 
     def recognised(self, result: str) -> None:
         """Nearly every time from memory, where looking the label up would cost more than the memory."""
         (self._cached if result == "cached" else self.recognitions.labels(result)).inc()
+
+    def refused(self, limit: str, series: int) -> None:
+        self.refused_series.labels(limit).inc(series)
 
 
 class WriterInstruments:
@@ -69,6 +75,9 @@ class WriterInstruments:
         )
         self.dropped = Counter(
             "strata_writer_dropped", "Records of deleted organizations, not landed", ["signal"], registry=registry
+        )
+        self.refused_points = Counter(
+            "strata_writer_refused_points", "Points of new series kept out by a limit, as was told", registry=registry
         )
         self.newest_given_up = Counter(
             "strata_writer_newest_given_up", "Newest values not told; readers ask the metric store", registry=registry

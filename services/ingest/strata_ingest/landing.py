@@ -13,11 +13,12 @@ from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import Signal, SpoolRecord
 from strata_ingest.arrivals import Arrival, B, by_organization, events_of, groups_held, groups_to_write, points_of
-from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
+from strata_ingest.bookkeeping import InventoryNotes
 from strata_ingest.burying import buried_batches, bury_events, bury_points
 from strata_ingest.hand_over import HandOver, Shared
 from strata_ingest.merging import merged_events, merged_points
 from strata_ingest.newest import NewestValues
+from strata_ingest.series_admitting import SeriesAdmitting
 from strata_ingest.sightings import sightings_in_events, sightings_in_series
 
 METRIC_STORE: Final = "metrics"
@@ -67,7 +68,7 @@ class MetricLanding:
         self,
         store: MetricStore,
         units: UnitsOfWork,
-        series: SeriesRegister,
+        series: SeriesAdmitting,
         inventory: InventoryNotes,
         shared: Shared,
         newest: NewestValues,
@@ -85,20 +86,22 @@ class MetricLanding:
     def parse(self, record: SpoolRecord) -> Arrival[PointBatch]:
         handed = self._shared.points.take(record)
         batch = points_of(record, self._shared.series) if handed is None else handed
-        return Arrival(record, batch, len(batch))
+        return Arrival(record, batch, len(batch), was_handed=handed is not None)
 
     def pass_by(self, sequence: int) -> None:
         self._shared.points.pass_by(sequence)
 
     def forget(self, organization_id: OrganizationId) -> None:
-        self._series.forget(organization_id)
+        self._shared.registered.forget(organization_id)
         self._newest.forget(organization_id)
         self._inventory.forget(organization_id)
         if self._store.count_points(organization_id):
             self._store.delete_organization(organization_id)
 
     def land(self, arrivals: Sequence[Arrival[PointBatch]], committed: int) -> Landed:
-        written = buried = 0
+        # Before they are written: no refusal is forgotten by a crash between the store and the letters.
+        arrivals, buried = self._series.admitted(arrivals, committed)
+        written = 0
         for group, source in groups_to_write(arrivals, committed):
             batch, merged = merged_points([arrival.batch for arrival in group], source)
             outcome = self._store.write(batch)
@@ -110,7 +113,6 @@ class MetricLanding:
                 bury_points(self._units, self.store, arrival.batch, arrival.record.envelope, rejected)
         buried += self._bury_what_was_refused(arrivals, committed)
         for organization_id, group in by_organization(arrivals).items():
-            self._series.add(organization_id, {key for arrival in group for key in arrival.batch.series})
             self._inventory.note(
                 organization_id,
                 (

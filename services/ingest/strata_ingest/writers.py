@@ -8,11 +8,13 @@ from strata_core.ports.spool import Spool
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.logs import LogBatch
 from strata_datamodel.metrics import PointBatch
-from strata_ingest.bookkeeping import InventoryNotes, SeriesRegister
+from strata_ingest.bookkeeping import InventoryNotes
 from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
-from strata_ingest.landing import LogLanding, MetricLanding
+from strata_ingest.landing import METRIC_STORE, LogLanding, MetricLanding
 from strata_ingest.newest import NewestValues
+from strata_ingest.series_admitting import SeriesAdmitting
+from strata_ingest.series_gate import SeriesGate
 from strata_ingest.tombstones import Closed
 from strata_ingest.writer import DEFAULT_BACKOFF, Backoff, SpoolWriter
 
@@ -29,9 +31,12 @@ def metric_writer(
     newest: NewestValues | None = None,
 ) -> SpoolWriter[PointBatch]:
     """`units` are those of the role worker, `shared` is that of the edge."""
+    shared = shared or Shared()
     newest = newest or NewestValues(Nowhere(), instruments.newest_given_up)
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
-    landing = MetricLanding(store, units, SeriesRegister(units), notes, shared or Shared(), newest)
+    gate = SeriesGate(units, shared.registered, clock)
+    series = SeriesAdmitting(gate, units, store=METRIC_STORE, refused=instruments.refused_points)
+    landing = MetricLanding(store, units, series, notes, shared, newest)
     return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff, closed=closed)
 
 

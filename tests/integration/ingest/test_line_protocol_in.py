@@ -270,15 +270,37 @@ def test_probes_answer_as_influxdb_does(shared_ingest):
     assert shared_ingest.client.head("/ping").status_code == 204
     assert shared_ingest.client.get("/health").json()["status"] == "pass"
     assert shared_ingest.client.get("/ready").json()["status"] == "ready"
-    created = shared_ingest.client.post(
-        "/query", data={"q": 'CREATE DATABASE "telegraf"'}, headers=shared_ingest.acme.token
-    )
-    assert created.json() == {"results": [{"statement_id": 0}]}
-    assert (
-        shared_ingest.client.post("/query", data={"q": "SELECT * FROM m"}, headers=shared_ingest.acme.token).status_code
-        == 400
-    )
-    assert shared_ingest.client.post("/query", data={"q": 'CREATE DATABASE "x"'}).status_code == 401
+    assert shared_ingest.client.get("/ping?verbose=true").json() == {"version": ping.headers["x-influxdb-version"]}
+
+
+def ask_v1(world, statement, **headers):
+    return world.client.post("/query", data={"q": statement}, headers=headers or world.acme.token)
+
+
+@pytest.mark.parametrize(
+    "statement", ['CREATE DATABASE "telegraf"', "create database x;", "CREATE DATABASE a WITH DURATION 7d"]
+)
+def test_version_1_may_create_any_database(shared_ingest, statement):
+    answer = ask_v1(shared_ingest, statement)
+    assert (answer.status_code, answer.json()) == (200, {"results": [{"statement_id": 0}]})
+    assert ask_v1(shared_ingest, statement, authorization="Token junk").status_code == 401
+
+
+def test_version_1_is_shown_one_database_with_one_policy(shared_ingest):
+    (found,) = ask_v1(shared_ingest, "SHOW DATABASES").json()["results"][0]["series"]
+    assert (found["name"], found["values"]) == ("databases", [["acme"]])
+    (found,) = ask_v1(shared_ingest, 'SHOW RETENTION POLICIES ON "acme"').json()["results"][0]["series"]
+    assert dict(zip(found["columns"], found["values"][0], strict=True))["duration"] == "168h0m0s"
+
+
+@pytest.mark.parametrize(
+    "statement", ["SELECT * FROM m", "DROP DATABASE acme", "", "SHOW DATABASES; DROP DATABASE acme"]
+)
+def test_version_1_is_told_what_is_not_answered(shared_ingest, statement):
+    answer = ask_v1(shared_ingest, statement)
+    assert answer.status_code == 400
+    assert "is not answered here" in answer.json()["error"]
+    assert answer.headers["x-influxdb-error"]
 
 
 def test_a_wrong_method_is_told_in_the_protocols_form(shared_ingest):

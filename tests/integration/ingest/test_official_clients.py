@@ -5,7 +5,7 @@ import warnings
 import pytest
 from elasticsearch import ApiError, AuthenticationException, Elasticsearch
 from elasticsearch.helpers import bulk
-from influxdb_client import InfluxDBClient, Point, WritePrecision
+from influxdb_client import InfluxDBClient, Point, WriteOptions, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
@@ -30,6 +30,30 @@ def test_influxdb_client_writes_points_a_microsecond_apart(ingest, gzip):
     assert ingest.points("temperature") == {"a b,c=d": 2}
     assert ingest.points("texts") == {"": 'a "quoted"\nline'}
     assert ingest.count_points() == 3
+
+
+def test_influxdb_client_finds_what_it_asks_for_before_it_writes(ingest):
+    with InfluxDBClient(ingest.url, token=ingest.acme.key, org="acme") as client:
+        assert client.version()
+        assert client.ready().status == "ready"
+        (table,) = client.query_api().query("buckets()")
+        assert [record["name"] for record in table.records] == ["acme"]
+        with pytest.raises(ApiException, match="only buckets"):
+            client.query_api().query('from(bucket: "acme") |> range(start: -1h)')
+
+
+def test_influxdb_client_in_batches_loses_and_doubles_nothing(ingest):
+    options = WriteOptions(batch_size=700, flush_interval=100, retry_interval=100)
+    with (
+        InfluxDBClient(ingest.url, token=ingest.acme.key, org="acme", enable_gzip=True) as client,
+        client.write_api(write_options=options) as writer,
+    ):
+        for number in range(5_000):
+            point = Point("batched").tag("host", f"h{number % 7}").field("v", number)
+            writer.write("any", record=point.time(ingest.machine.clock.now_ns()))
+    assert ingest.count_points() == 5_000
+    assert sorted(ingest.points("batched").values()) == list(range(4_993, 5_000))
+    assert ingest.count_points(ingest.globex) == 0
 
 
 def test_influxdb_client_learns_which_line_was_bad_and_that_its_key_is_wrong(ingest):

@@ -5,12 +5,14 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from fixtures.relational import Database, TwoOrganizations
-from strata_core.ports.unit_of_work import UnitsOfWork
+from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
+from strata_core.ports.unit_of_work import UnitOfWork, UnitsOfWork
 from strata_core.series.commands import register
-from strata_core.series.queries import known_fingerprints, series_count
-from strata_core.series.rules import fingerprint
+from strata_core.series.queries import known_fingerprints, series_count, series_held
+from strata_core.series.rules import SeriesHeld, fingerprint
 from strata_datamodel.errors import TooLargeError
 from strata_datamodel.metrics import FieldClass, SeriesKey
 
@@ -26,9 +28,9 @@ def test_registering_twice_adds_once(
 ) -> None:
     keys = [key(number) for number in range(2_500)]
     with units.organization(two_organizations.first) as uow:
-        assert register(uow, [*keys, keys[0]]) == 2_500
+        assert len(register(uow, [*keys, keys[0]]).admitted) == 2_500
     with units.organization(two_organizations.first) as uow:
-        assert register(uow, [*keys[:10], key(9_999)]) == 1
+        assert register(uow, [*keys[:10], key(9_999)]).admitted == (key(9_999),)
         assert series_count(uow) == 2_501
         assert known_fingerprints(uow, [fingerprint(keys[0]), b"other"]) == {fingerprint(keys[0])}
     row = database.rows("SELECT * FROM metric_series WHERE fingerprint = %s", fingerprint(keys[3]))[0]
@@ -54,7 +56,7 @@ def test_writers_with_the_same_new_series_never_deadlock(
         keys = [key(number) for number in range(8_000)][::step]
         start.wait()
         with units.organization(two_organizations.first) as uow:
-            added.append(register(uow, keys))
+            added.append(len(register(uow, keys).admitted))
 
     threads = [threading.Thread(target=run, args=(step,)) for step in (1, -1)]
     for thread in threads:
@@ -67,6 +69,65 @@ def test_writers_with_the_same_new_series_never_deadlock(
 def test_too_many_at_once_are_refused(units: UnitsOfWork, two_organizations: TwoOrganizations) -> None:
     with pytest.raises(TooLargeError), units.organization(two_organizations.first) as uow:
         register(uow, (key(number) for number in range(10_001)))
+
+
+def allow(uow: UnitOfWork, **values: int) -> None:
+    for name, value in values.items():
+        uow.execute(
+            text("INSERT INTO quotas (organization_id, name, value) VALUES (app.organization_id(), :name, :value)"),
+            {"name": name, "value": value},
+        )
+
+
+def test_each_limit_keeps_out_what_is_beyond_it_and_says_its_name(
+    units: UnitsOfWork, system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    with system_units.organization(two_organizations.first) as uow:
+        allow(uow, new_series_per_hour=3, series=5, labels_per_series=1)
+    wide = SeriesKey("cpu", (("a", "1"), ("b", "2")), "usage", FieldClass.NUMBER)
+    with units.organization(two_organizations.first) as uow:
+        decision = register(uow, [wide, *map(key, range(4))])
+    assert len(decision.admitted) == 3
+    assert sorted(each.limit for each in decision.refused) == ["labels_per_series", "new_series_per_hour"]
+    with units.organization(two_organizations.first) as uow:
+        again = register(uow, decision.admitted)
+    assert (again.admitted, again.refused) == ((), ())
+
+
+def test_with_a_new_hour_others_are_let_in_up_to_the_total(
+    system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations, database: Database
+) -> None:
+    here = two_organizations.first
+    with system_units.organization(here) as uow:
+        allow(uow, new_series_per_hour=3, series=5)
+        assert len(register(uow, map(key, range(4))).admitted) == 3
+    database.run("UPDATE series_counts SET hour = hour - interval '1 hour', total = 77")  # as if some were forgotten
+    with system_units.organization(here) as uow:
+        decision = register(uow, map(key, range(10, 14)))
+        assert (len(decision.admitted), {each.limit for each in decision.refused}) == (2, {"series"})
+        assert series_held(uow) == SeriesHeld(total=5, new_in_hour=2)
+
+
+def test_processes_that_race_never_overshoot(
+    system_units: SystemUnitsOfWork, two_organizations: TwoOrganizations
+) -> None:
+    with system_units.organization(two_organizations.first) as uow:
+        allow(uow, new_series_per_hour=100)
+    start = threading.Barrier(4, timeout=10)
+
+    def run(place: int) -> None:
+        start.wait()
+        for part in range(10):
+            with system_units.organization(two_organizations.first) as uow:
+                register(uow, [key(1_000 * place + 10 * part + number) for number in range(10)])
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with system_units.organization(two_organizations.first) as uow:
+        assert series_count(uow) == 100
 
 
 NAMES = st.text(min_size=1, max_size=4)

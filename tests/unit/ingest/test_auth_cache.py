@@ -31,7 +31,9 @@ class Directory:
         if self.error is not None:
             raise self.error
         nothing = bucket(OrganizationId(UUID(int=1)), "any", 1, 1)
-        return Caller(OrganizationId(UUID(int=1)), "acme", "Acme", token[-8:], self.expires_at, (), (), nothing, 0)
+        return Caller(
+            OrganizationId(UUID(int=1)), "acme", "Acme", token[-8:], self.expires_at, (), (), nothing, nothing, 0
+        )
 
 
 class World:

@@ -7,7 +7,7 @@ from typing import Final
 from strata_core.ports.rate_limiter import Bucket, bucket
 from strata_datamodel.errors import InvalidError, LimitError
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.limits import MIB, QUOTA_MAX
+from strata_datamodel.limits import MIB, QUOTA_MAX, TAGS_PER_SERIES
 
 BURST_S: Final = 2
 """A bucket holds what it gains in this time."""
@@ -19,6 +19,10 @@ class Quota(StrEnum):
     INGEST_REQUESTS = "ingest_requests_per_second"
     INGEST_REQUESTS_OF_A_KEY = "ingest_requests_per_second_per_key"
     INGEST_BYTES = "ingest_bytes_per_second"
+    INGEST_POINTS = "ingest_points_per_second"
+    NEW_SERIES = "new_series_per_hour"
+    SERIES = "series"
+    LABELS_OF_A_SERIES = "labels_per_series"
 
 
 DEFAULTS: Final[Mapping[Quota, int]] = {
@@ -27,6 +31,10 @@ DEFAULTS: Final[Mapping[Quota, int]] = {
     Quota.INGEST_REQUESTS: 10_000,
     Quota.INGEST_REQUESTS_OF_A_KEY: 5_000,
     Quota.INGEST_BYTES: 512 * MIB,
+    Quota.INGEST_POINTS: 5_000_000,
+    Quota.NEW_SERIES: 500_000,
+    Quota.SERIES: 2_000_000,
+    Quota.LABELS_OF_A_SERIES: TAGS_PER_SERIES,
 }
 MEANINGS: Final[Mapping[Quota, str]] = {
     Quota.API_REQUESTS: "requests a second to the API, of the whole organization",
@@ -34,7 +42,14 @@ MEANINGS: Final[Mapping[Quota, str]] = {
     Quota.INGEST_REQUESTS: "requests a second to the ingest port, of the whole organization",
     Quota.INGEST_REQUESTS_OF_A_KEY: "requests a second to the ingest port, of each key",
     Quota.INGEST_BYTES: "bytes of telemetry a second as sent, of the whole organization",
+    Quota.INGEST_POINTS: "points of metrics a second, of the whole organization",
+    Quota.NEW_SERIES: "series that were never seen, in an hour of the clock",
+    Quota.SERIES: "series in the organization's catalogue",
+    Quota.LABELS_OF_A_SERIES: "tags of a new series",
 }
+
+COUNTED: Final = frozenset({Quota.NEW_SERIES, Quota.SERIES, Quota.LABELS_OF_A_SERIES})
+"""Those that are no rates: nothing of them fills again by the second."""
 
 PER_KEY: Final = frozenset({Quota.API_REQUESTS_OF_A_KEY, Quota.INGEST_REQUESTS_OF_A_KEY})
 

@@ -18,7 +18,7 @@ from strata_datamodel.tables.roles import role_assignments, roles
 from strata_datamodel.tables.sagas import saga_steps, sagas
 from strata_datamodel.tables.search import divergences, reconciliations, search_generations
 from strata_datamodel.tables.secrets import data_keys
-from strata_datamodel.tables.series import metric_series
+from strata_datamodel.tables.series import metric_series, series_counts
 from strata_datamodel.tables.server_metrics import (
     error_logs,
     server_metric_marks,
@@ -78,6 +78,7 @@ __all__ = [
     "schema_ledger",
     "search_generations",
     "security_events",
+    "series_counts",
     "server_metric_marks",
     "server_metrics",
     "server_metrics_daily",

@@ -1,6 +1,6 @@
 """The catalogue of metric series: answers label look-ups and holds each organization's cardinality quota."""
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, PrimaryKeyConstraint, Table, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import BYTEA
 
 from strata_datamodel.tables import columns as c
@@ -23,3 +23,15 @@ metric_series = Table(
     c.one_of("field_class", ("number", "string", "boolean")),
     Index("ix_metric_series_organization_id_measurement_field", "organization_id", "measurement", "field"),
 )
+
+series_counts = Table(
+    "series_counts",
+    metadata,
+    c.organization_id(),
+    Column("total", BigInteger, nullable=False),
+    c.instant("hour", nullable=False),
+    Column("new_in_hour", BigInteger, nullable=False),
+    PrimaryKeyConstraint("organization_id"),
+    c.organization_reference(),
+)
+"""Held by whoever adds to the catalogue, while they do."""
