@@ -19,6 +19,8 @@ class WireFormat(StrEnum):
     REMOTE_WRITE_2 = "remote_write_2"
     OTLP_METRICS_PROTOBUF = "otlp_metrics_protobuf"
     OTLP_METRICS_JSON = "otlp_metrics_json"
+    JSON_METRICS = "json_metrics"
+    COLLECTD_JSON = "collectd_json"
     ES_BULK = "es_bulk"
     LOG_EVENTS = "log_events_json"
     """Our own: events that were parsed before, a JSON document a line. Comes from dead letters only."""

@@ -12,7 +12,9 @@ from strata_datamodel.logs import LogBatch, LogEvent
 from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import Envelope, SpoolPosition, SpoolRecord, WireFormat
 from strata_wire.bulk import parse_bulk
+from strata_wire.collectd import parse_collectd
 from strata_wire.decompression import decompress
+from strata_wire.json_push import parse_json_push
 from strata_wire.known_series import KnownSeries
 from strata_wire.line_protocol import parse_lines
 
@@ -46,6 +48,8 @@ PointsParser = Callable[[bytes, Envelope, KnownSeries | None], PointBatch]
 
 _POINTS_OF: Final[Mapping[WireFormat, PointsParser]] = {
     WireFormat.INFLUX_LINE: lambda body, envelope, known: parse_lines(body, envelope, known=known).batch,
+    WireFormat.JSON_METRICS: lambda body, envelope, _: parse_json_push(body, envelope).batch,
+    WireFormat.COLLECTD_JSON: lambda body, envelope, _: parse_collectd(body, envelope).batch,
 }
 """A format of metrics is one line here, beside its route."""
 

@@ -15,6 +15,7 @@ from strata_datamodel.errors import ErrorKind, StrataError
 from strata_ingest.admission import refused_by
 from strata_ingest.elastic_answers import elastic_error
 from strata_ingest.influx_answers import v1_error, v2_error
+from strata_ingest.json_answers import JSON_PATHS, json_error, json_problem
 
 _log = structlog.get_logger(__name__)
 
@@ -36,16 +37,15 @@ _STATUS: Final = {
 _DEFAULT_RETRY_S: Final = 5
 
 Form = Callable[[Request, int, str], Response]
+_PROTOCOLS: Final[dict[str, str]] = {
+    **dict.fromkeys(JSON_PATHS, "json"),
+    **dict.fromkeys(("/write", "/query", "/ping", "/health", "/ready"), "influx_v1"),
+    **dict.fromkeys(("/healthz", "/readyz", "/metrics"), "operations"),
+}
 
 
 def protocol_of(path: str) -> str:
-    if path.startswith("/api/v2/"):
-        return "influx_v2"
-    if path in {"/write", "/query", "/ping", "/health", "/ready"}:
-        return "influx_v1"
-    if path in {"/healthz", "/readyz", "/metrics"}:
-        return "operations"
-    return "elastic"
+    return "influx_v2" if path.startswith("/api/v2/") else _PROTOCOLS.get(path, "elastic")
 
 
 def _plain_problem(_request: Request, status: int, text: str) -> Response:
@@ -55,6 +55,7 @@ def _plain_problem(_request: Request, status: int, text: str) -> Response:
 _FORMS: Final[dict[str, Form]] = {
     "influx_v1": lambda _request, status, text: v1_error(status, text),
     "influx_v2": lambda _request, status, text: v2_error(status, text),
+    "json": lambda _request, status, text: json_error(status, text),
     "elastic": elastic_error,
     "operations": _plain_problem,
 }
@@ -69,7 +70,8 @@ def answer_to(request: Request, error: StrataError) -> Response:
     if status == HTTPStatus.TOO_MANY_REQUESTS and protocol_of(request.url.path) == "influx_v1":
         status = HTTPStatus.SERVICE_UNAVAILABLE  # InfluxDB 1.x never says 429, and what was made for it may not know it
     text = error.detail if error.hint is None else f"{error.detail}: {error.hint}"
-    response = failure(request, status, text)
+    is_json = protocol_of(request.url.path) == "json"
+    response = json_problem(status, error) if is_json else failure(request, status, text)
     if error.kind is ErrorKind.UNAUTHENTICATED:
         response.headers.update(CHALLENGE)
     if error.kind in (ErrorKind.UNAVAILABLE, ErrorKind.LIMIT):
