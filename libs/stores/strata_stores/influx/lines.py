@@ -30,9 +30,10 @@ _BACKSLASH: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SeriesLine:
-    """A line up to its value, or why there is none."""
+    """A line up to its field and up to its value, or why there is none."""
 
-    prefix: str
+    head: bytes
+    field: bytes
     field_class: FieldClass
     refusal: str | None = None
 
@@ -77,7 +78,9 @@ class LineEncoder:
 
     def _encode(self, organization_id: OrganizationId, key: SeriesKey) -> SeriesLine:
         refusal = refusal_of_series(key) or _refusal_of_influx(key)
-        line = SeriesLine("" if refusal else _prefix(organization_id, key), key.field_class, refusal)
+        line = SeriesLine(b"", b"", key.field_class, refusal)
+        if refusal is None:
+            line = SeriesLine(_head(organization_id, key).encode(), _field(key).encode(), key.field_class)
         self._cache.remember(organization_id, key, line)
         return line
 
@@ -93,7 +96,7 @@ def refused_rows(batch: PointBatch, series: Sequence[SeriesLine]) -> dict[int, s
 def encode(batch: PointBatch, series: Sequence[SeriesLine], rows: NDArray[np.int64]) -> Lines:
     series_index, time_ns = batch.series_index[rows], batch.time_ns[rows]
     lines = [
-        f"{line.prefix}{_value(value, line.field_class, batch.texts)} {time}".encode()
+        b"%b%b%b %d" % (line.head, line.field, value_text(value, line.field_class, batch.texts).encode(), time)
         for line, value, time in zip(
             [series[index] for index in series_index.tolist()],
             batch.values[rows].tolist(),
@@ -104,7 +107,7 @@ def encode(batch: PointBatch, series: Sequence[SeriesLine], rows: NDArray[np.int
     return Lines(lines, rows, series_index, time_ns)
 
 
-def _value(value: float, field_class: FieldClass, texts: Sequence[str]) -> str:
+def value_text(value: float, field_class: FieldClass, texts: Sequence[str]) -> str:
     if field_class is FieldClass.NUMBER:
         return repr(value)  # the shortest digits that read back as the same double
     if field_class is FieldClass.BOOLEAN:
@@ -116,13 +119,16 @@ def quoted(text: str) -> str:
     return f'"{text.translate(_IN_STRING)}"'
 
 
-def _prefix(organization_id: OrganizationId, key: SeriesKey) -> str:
+def _head(organization_id: OrganizationId, key: SeriesKey) -> str:
     tags = "".join(
         f",{physical_tag(name).translate(IN_TAG_OR_KEY)}={value.translate(IN_TAG_OR_KEY)}" for name, value in key.tags
     )
     measurement = physical_measurement(key.measurement).translate(IN_MEASUREMENT)
-    field = physical_field(key.field, key.field_class).translate(IN_TAG_OR_KEY)
-    return f"{measurement},{ORGANIZATION}={organization_id}{tags} {field}="
+    return f"{measurement},{ORGANIZATION}={organization_id}{tags} "
+
+
+def _field(key: SeriesKey) -> str:
+    return f"{physical_field(key.field, key.field_class).translate(IN_TAG_OR_KEY)}="
 
 
 def _refusal_of_influx(key: SeriesKey) -> str | None:

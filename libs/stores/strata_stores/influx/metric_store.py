@@ -37,16 +37,18 @@ from strata_stores.influx.dialect import Dialect, Span
 from strata_stores.influx.expiring import expire
 from strata_stores.influx.gap_finding import gaps
 from strata_stores.influx.influxql import Bindings, Place, count_everything
+from strata_stores.influx.joined_lines import joined_lines
 from strata_stores.influx.keeping import terms_of
 from strata_stores.influx.lines import LineEncoder, Lines, SeriesLine, encode, refused_rows
 from strata_stores.influx.reading import readings
-from strata_stores.influx.refusals import refused_lines
+from strata_stores.influx.refusals import is_accepted, refusal_in, refused_lines
 from strata_stores.influx.rolling_up import Link, roll_up
 from strata_stores.influx.stitching import stitched
 from strata_stores.influx.transport import STORE, Credentials, Reply, Transport
 from strata_stores.influx.version_one import VersionOne
 
 _LINES_PER_REQUEST: Final = 10_000
+_POINTS_PER_REQUEST: Final = 20_000
 _BODY_BYTES: Final = 8 * MIB  # InfluxDB refuses more than 25 MB by default
 _HEALTH_TIMEOUT_S: Final = 2.0
 _QUERY: Final = "/query"
@@ -117,8 +119,11 @@ class InfluxMetricStore:
         if refused:
             rows = np.delete(rows, list(refused))
         with self._breaker.guard():
-            for lines in _requests(batch, series, rows):
-                refused |= dict(refused_lines(lines, self._post))
+            for first in range(0, len(rows), _POINTS_PER_REQUEST):
+                some = rows[first : first + _POINTS_PER_REQUEST]
+                if not self._is_taken_whole(joined_lines(batch, series, some)):
+                    for lines in _requests(batch, series, some):
+                        refused |= dict(refused_lines(lines, self._post))
         return WriteOutcome(len(batch) - len(refused), tuple(Rejection(row, refused[row]) for row in sorted(refused)))
 
     def query(self, query: MetricQuery) -> MetricAnswer:
@@ -257,6 +262,15 @@ class InfluxMetricStore:
             if isinstance(reply, Reply):
                 raise query_error(reply.message()) if reply.status == 400 else reply.unavailable()
             yield result_series(reply, len(statements))
+
+    def _is_taken_whole(self, body: bytes) -> bool:
+        """If not, each point has a line of its own when it is looked for."""
+        if len(body) > _BODY_BYTES:
+            return False
+        reply = self._send(Tier.RAW, body)
+        if not is_accepted(reply) and refusal_in(reply) is None:
+            raise reply.unavailable()
+        return is_accepted(reply)
 
     def _post(self, lines: Lines) -> Reply:
         return self._send(Tier.RAW, lines.body())

@@ -50,7 +50,7 @@ class Rows:
         return rest
 
 
-def gathered(parts: Iterable[ResultSeries], width_ns: int) -> Iterator[Rows]:
+def gathered(parts: Iterable[ResultSeries], width_ns: int, rows_at_once: int = _ROWS_AT_ONCE) -> Iterator[Rows]:
     """All rows, in memory a bounded number of them at a time. A window's rows are never apart."""
     rows = Rows(-1)
     for part in parts:
@@ -59,7 +59,7 @@ def gathered(parts: Iterable[ResultSeries], width_ns: int) -> Iterator[Rows]:
                 yield rows
             rows = Rows(part.statement)
         rows.add(part)
-        if len(rows.rows) >= _ROWS_AT_ONCE:
+        if len(rows.rows) >= rows_at_once:
             rest = rows.cut_off_last(width_ns)
             if rows.rows:
                 yield rows
