@@ -14,9 +14,12 @@ DECIDED_ELSEWHERE = {
     "idempotency.begin": "of a request that its command judges",
     "idempotency.finish": "of a request that its command judges",
     "idempotency.forget": "of a request that its command judges",
+    "idempotency.kept_reply": "of a request that its command judges",
     "idempotency.principal_of": "only names who asks",
     "invitations.finish_invitation": "of somebody who holds the invitation's token",
     "members.leave_organization": "anybody may leave; the person's own unit says who they are",
+    "organizations.insert_organization": "an operator's, or that of somebody whose own it becomes",
+    "organizations.insert_owner": "an operator's, or that of somebody whose own it becomes",
     "notifying.plan_notifications": "the event's handler's own",
 }
 

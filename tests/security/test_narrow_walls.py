@@ -82,10 +82,44 @@ def test_the_app_cannot_change_what_a_person_is_on(database, colleagues, column)
         connection.execute("INSERT INTO users (email, plan) VALUES ('new@acme.test', 'pro')")
 
 
-def test_the_app_makes_no_organization(database, colleagues):
+@pytest.mark.parametrize(
+    ("person", "columns", "values"),
+    [
+        (None, "status", "'provisioning'"),
+        (ANA, "status", "'active'"),
+        (ANA, "status, plan", "'provisioning', 'enterprise'"),
+        (ANA, "status, cell", "'provisioning', 'other'"),
+    ],
+)
+def test_the_app_makes_no_organization_that_is_open_or_nobodys(database, colleagues, person, columns, values):
     made = uuid7(1_800_000_000_000)
-    with session(database, APP, organization_id=made) as connection, pytest.raises(errors.InsufficientPrivilege):
-        connection.execute("INSERT INTO organizations (id, slug, name) VALUES (%s, 'mine', 'Mine')", [made])
+    insert = "INSERT INTO organizations (id, slug, name, {}) VALUES (%s, 'mine', 'Mine', {})"
+    bound = {"organization_id": made} | ({"user_id": person} if person else {})
+    with session(database, APP, **bound) as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute(insert.format(columns, values), [made])
+    with session(database, APP, organization_id=made, user_id=ANA) as connection:
+        connection.execute(insert.format("status", "'provisioning'"), [made])
+    elsewhere = session(database, APP, organization_id=colleagues.first, user_id=ANA)
+    with elsewhere as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute(insert.format("status", "'provisioning'"), [made])
+
+
+def test_the_app_takes_no_step_of_a_saga_but_the_first_of_an_organization_that_is_not_open(database, colleagues):
+    saga = uuid7(1_800_000_000_000)
+    for seq, state in ((0, "done"), (1, "done")):
+        with session(database, APP, organization_id=colleagues.first) as connection:
+            connection.execute(
+                "INSERT INTO sagas"
+                " (organization_id, id, kind, definition_version, input, started_by, due_at, deadline_at)"
+                " VALUES (%s, %s, 'organization_provisioning', 1, '{}', 'x', app.now(), app.now())",
+                [colleagues.first, saga],
+            )
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(
+                    "INSERT INTO saga_steps (organization_id, saga_id, seq, name, kind, state)"
+                    " VALUES (%s, %s, %s, 'rows', 'local', %s)",
+                    [colleagues.first, saga, seq, state],
+                )
 
 
 @pytest.mark.parametrize(
@@ -93,14 +127,12 @@ def test_the_app_makes_no_organization(database, colleagues):
     [
         "UPDATE alert_rules SET is_enabled = false",
         "UPDATE alert_rules SET condition = '{}'",
-        "DELETE FROM alert_rules",
         (
             "INSERT INTO alert_rules (organization_id, name, severity, condition)"
             " VALUES (app.organization_id(), 'x', 'info', '{}')"
         ),
         "UPDATE webhooks SET url = 'https://elsewhere.test'",
         "UPDATE webhooks SET is_enabled = false",
-        "DELETE FROM webhooks",
     ],
 )
 def test_a_worker_changes_neither_what_is_watched_nor_who_is_told(database, colleagues, statement):
@@ -109,6 +141,29 @@ def test_a_worker_changes_neither_what_is_watched_nor_who_is_told(database, coll
         connection.execute("UPDATE webhooks SET secret_sealed = secret_sealed")
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute(statement)
+
+
+@pytest.mark.parametrize("table", ["alert_rules", "webhooks"])
+def test_a_worker_deletes_neither_what_is_watched_nor_who_is_told_where_no_tombstone_stands(
+    database, colleagues, table
+):
+    for organization in (colleagues.first, colleagues.second):
+        database.run(
+            "INSERT INTO alert_rules (organization_id, name, severity, condition) VALUES (%s, 'x', 'info', '{}')",
+            organization,
+        )
+        database.run(
+            "INSERT INTO webhooks (organization_id, name, url, secret_sealed, event_kinds)"
+            " VALUES (%s, 'w', 'https://receiver.test', '', '{}')",
+            organization,
+        )
+    with session(database, WORKER, system="on", organization_id=colleagues.first) as connection:
+        assert connection.execute(f"DELETE FROM {table}").rowcount == 0
+        connection.execute(
+            "INSERT INTO tombstones (organization_id, slug, saga_id) VALUES (%s, 'x', app.uuid_v7())",
+            [colleagues.first],
+        )
+        assert connection.execute(f"DELETE FROM {table}").rowcount == 1
 
 
 def test_an_organization_goes_with_its_rules_though_a_worker_may_not_delete_them(database, colleagues):

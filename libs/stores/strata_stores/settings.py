@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     spool_dir: Path | None = None
     spool_max_bytes: Annotated[int, Field(ge=16 * MIB)] = 4096 * MIB
     metrics_memory_bytes: Annotated[int, Field(ge=128 * MIB)] = 1024 * MIB
+    self_service_organizations: Literal["off", "members"] = "off"
     public_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")] | None = None
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()
     address_requests_per_second: Annotated[int, Field(ge=0)] = ADDRESS_REQUESTS_PER_SECOND

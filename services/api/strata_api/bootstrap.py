@@ -53,6 +53,7 @@ def build_api(
         live_bus=stores.live_bus,
         link_key=LinkKey(stores.keyring.derive(LINK_KEY_PURPOSE)),
         public_url=settings.public_url,
+        has_self_service=settings.self_service_organizations == "members",
         address_requests_per_second=settings.address_requests_per_second,
         version=version("strata"),
         registry=registry,

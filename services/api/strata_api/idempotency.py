@@ -10,10 +10,12 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from strata_api.deps import Access
-from strata_core.idempotency.commands import begin, finish
+from strata_core.idempotency.commands import begin, finish, kept_reply
 from strata_core.idempotency.rules import StoredReply
+from strata_core.organizations.founding import Founder
 from strata_core.ports.secret_box import SecretPlace
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import IDEMPOTENCY_KEY_LENGTH
 
 _REPLAYED = "idempotency-replayed"
@@ -25,6 +27,7 @@ class Made:
 
     content: BaseModel
     etag: str | None = None
+    location: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,24 @@ class Once:
                     return self._replayed(access, stored, has_secret=has_secret)
                 reply = _reply(work(uow), status)
                 finish(access.ctx, uow, self.route, self.key, self._kept(access, reply, has_secret=has_secret))
+        return _response(reply, {})
+
+    def founded(self, founder: Founder, uow: UnitOfWork, work: Callable[[], tuple[OrganizationId, Made]]) -> Response:
+        """Runs `work`, which makes an organization and says which, in the founder's unit. The key's row lies in what
+        was made, and goes with it: a key is looked for in all that they own."""
+        if self.key is None:
+            return _response(_reply(work()[1], 202), {})
+        for organization_id in founder.owned:
+            with uow.within(organization_id) as bound:
+                ctx = founder.context(organization_id)
+                stored = kept_reply(ctx, bound, self.route, self.key, self.fingerprint)
+            if stored is not None:
+                return _response(stored, {_REPLAYED: "true"})
+        organization_id, made = work()
+        ctx, reply = founder.context(organization_id), _reply(made, 202)
+        with uow.within(organization_id) as bound:
+            begin(ctx, bound, self.route, self.key, self.fingerprint)
+            finish(ctx, bound, self.route, self.key, reply)
         return _response(reply, {})
 
     def _kept(self, access: Access, reply: StoredReply, *, has_secret: bool) -> StoredReply:
@@ -86,6 +107,8 @@ def _reply(made: Made, status: int) -> StoredReply:
     headers = {"content-type": "application/json"}
     if made.etag is not None:
         headers["etag"] = made.etag
+    if made.location is not None:
+        headers["location"] = made.location
     return StoredReply(status, made.content.model_dump_json().encode(), headers)
 
 

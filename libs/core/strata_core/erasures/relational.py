@@ -75,9 +75,10 @@ def count_rows(uow: UnitOfWork, selector: Selector, tags: Sequence[TagPair]) -> 
 
 def count_unsearched(uow: UnitOfWork, selector: Selector) -> dict[str, int]:
     """What nobody can look into: letters that cannot be read, and series of texts, whose values no store searches."""
-    counts = {"dead_letters": letters.count_packed(uow, selector)[1]}
-    if selector.kind is ErasureKind.PERSON:
-        counts["series_of_texts"] = _count(uow, metric_series, metric_series.c.field_class == "string")
+    counts = {
+        "dead_letters": letters.count_packed(uow, selector)[1],
+        "series_of_texts": _count(uow, metric_series, metric_series.c.field_class == "string"),
+    }
     return {name: count for name, count in counts.items() if count}
 
 

@@ -9,6 +9,12 @@ from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.tables.outbox import idempotency
 
 
+def kept_reply(ctx: Context, uow: UnitOfWork, route: str, key: str, fingerprint: bytes) -> StoredReply | None:
+    """As `begin`, but for those who cannot begin yet, and keep others out by a lock of their own."""
+    row_key = (ctx.organization_id, principal_of(ctx), route, check_key(key))
+    return _living_reply(uow, row_key, fingerprint)
+
+
 def begin(ctx: Context, uow: UnitOfWork, route: str, key: str, fingerprint: bytes) -> StoredReply | None:
     """None: go on, then `finish`. A reply: answer with it and do nothing else. Raises what `reply_of` raises.
 
@@ -19,10 +25,9 @@ def begin(ctx: Context, uow: UnitOfWork, route: str, key: str, fingerprint: byte
     held = func.pg_try_advisory_xact_lock(func.hashtextextended("/".join(map(str, row_key)), 0))
     if not uow.execute(select(held)).scalar_one():
         raise in_flight()
-    row = uow.execute(select(idempotency).where(_is(row_key))).mappings().one_or_none()
-    if row is not None and row["expires_at"] > uow.now():
-        stored = None if row["status"] is None else StoredReply(row["status"], row["response"], row["headers"])
-        return reply_of(stored, row["fingerprint"], fingerprint)
+    kept = _living_reply(uow, row_key, fingerprint)
+    if kept is not None:
+        return kept
     values = dict(zip(("organization_id", "principal", "route", "key"), row_key, strict=True))
     started = {
         "fingerprint": fingerprint,
@@ -59,6 +64,14 @@ def purge_expired(uow: UnitOfWork, *, limit: int) -> int:
 def principal_of(ctx: Context) -> str:
     """Keys of one caller mean nothing for another."""
     return f"{ctx.actor.kind.value}:{ctx.actor.actor_id or ctx.actor.label}"
+
+
+def _living_reply(uow: UnitOfWork, row_key: tuple[object, ...], fingerprint: bytes) -> StoredReply | None:
+    row = uow.execute(select(idempotency).where(_is(row_key))).mappings().one_or_none()
+    if row is None or row["expires_at"] <= uow.now():
+        return None
+    stored = None if row["status"] is None else StoredReply(row["status"], row["response"], row["headers"])
+    return reply_of(stored, row["fingerprint"], fingerprint)
 
 
 def _is(row_key: tuple[object, ...]) -> ColumnElement[bool]:

@@ -8,32 +8,23 @@ from sqlalchemy import ColumnElement, Select, Table, delete, func, select, tuple
 
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.ids import SagaId
-from strata_datamodel.tables.alerting import alert_rules
 from strata_datamodel.tables.all import metadata
 from strata_datamodel.tables.erasing import receipts, tombstones
-from strata_datamodel.tables.notifying import webhooks
 from strata_datamodel.tables.organizations import organizations
 from strata_datamodel.tables.sagas import saga_steps, sagas
 
 KEPT: Final = frozenset({tombstones.name, receipts.name, sagas.name, saga_steps.name})
 """What proves the deletion stays, and so does the saga that does it; others' sagas go."""
-LEFT_TO_CASCADE: Final = frozenset({alert_rules.name, webhooks.name})
-"""No role deletes them but by their organization's row, and quotas keep them few."""
 ROWS_PER_BITE: Final = 10_000
 
 
 @cache
 def belonging_tables() -> tuple[Table, ...]:
-    """Those with rows of organizations, such that no row is deleted before one that refers to it."""
+    """Those with rows of organizations, such that no row is deleted before one that refers to it. None is left to go
+    with the organization's own row: they may hold more than one statement can delete."""
     return tuple(
         table for table in reversed(metadata.sorted_tables) if "organization_id" in table.c and table.name not in KEPT
     )
-
-
-@cache
-def emptied_tables() -> tuple[Table, ...]:
-    """Also those that would go with the organization's own row: they may hold more than one statement can delete."""
-    return tuple(table for table in belonging_tables() if table.name not in LEFT_TO_CASCADE)
 
 
 def count_rows(uow: UnitOfWork) -> dict[str, int]:
@@ -47,10 +38,10 @@ def count_rows(uow: UnitOfWork) -> dict[str, int]:
 
 
 def delete_bite(uow: UnitOfWork, saga_id: SagaId) -> bool:
-    """Up to ROWS_PER_BITE rows; whether there may be more. Behind its tombstone only, which the audit log and alerts
-    are held by. The organization's own row goes last. Idempotent."""
+    """Up to ROWS_PER_BITE rows; whether there may be more. Behind its tombstone only, which the audit log, alerts,
+    rules and webhooks are held by. The organization's own row goes last. Idempotent."""
     here, room = uow.organization_id, ROWS_PER_BITE
-    for table in emptied_tables():
+    for table in belonging_tables():
         room -= _delete(uow, table, table.c.organization_id == here, room)
         if room <= 0:
             return True

@@ -73,20 +73,9 @@ def provision_organization(
     bound = BoundUnit(uow, organization_id)
     if uow.execute(select(organizations.c.id).where(organizations.c.slug == slug)).first() is not None:
         raise _slug_taken(slug)
-    try:
-        uow.execute(insert(organizations), {"id": organization_id, "slug": slug, "name": name, "status": status})
-    except ConflictError as error:  # somebody was faster by a moment
-        raise _slug_taken(slug) from error
+    insert_organization(ctx, bound, slug=slug, name=name, status=status)
     user_id, is_new_user = _person(uow, email, password_hash)
-    membership_id = MembershipId(new_id(uow))
-    uow.execute(
-        insert(memberships),
-        {"organization_id": organization_id, "id": membership_id, "user_id": user_id, "role": Role.OWNER.value},
-    )
-    after = {"slug": slug, "name": name}
-    record(ctx, bound, "organization.created", "organization", str(organization_id), after=after)
-    after = {"user_id": str(user_id), "email": email, "role": Role.OWNER.value}
-    record(ctx, bound, "member.added", "membership", str(membership_id), after=after)
+    insert_owner(ctx, bound, user_id, email)
     admin_key = add_key(ctx, bound, KeyDraft("admin", [Scope.ADMIN.value]))
     ingest_key = add_key(ctx, bound, KeyDraft("ingest", [Scope.INGEST.value]))
     if status == ACTIVE:
@@ -99,6 +88,26 @@ def provision_organization(
         admin_key=admin_key.text,
         ingest_key=ingest_key.text,
     )
+
+
+def insert_organization(ctx: Context, uow: UnitOfWork, *, slug: str, name: str, status: str) -> None:
+    """Bound to the new organization. Raises ConflictError (code `slug_taken`)."""
+    values = {"id": uow.organization_id, "slug": check_slug(slug), "name": check_name(name), "status": status}
+    try:
+        uow.execute(insert(organizations), values)
+    except ConflictError as error:
+        raise _slug_taken(slug) from error
+    after = {"slug": slug, "name": values["name"]}
+    record(ctx, uow, "organization.created", "organization", str(uow.organization_id), after=after)
+
+
+def insert_owner(ctx: Context, uow: UnitOfWork, user_id: UserId, email: str) -> None:
+    """Of a new organization, which has no member yet."""
+    membership_id = MembershipId(new_id(uow))
+    ids = {"organization_id": uow.organization_id, "id": membership_id, "user_id": user_id}
+    uow.execute(insert(memberships), {**ids, "role": Role.OWNER.value})
+    after = {"user_id": str(user_id), "email": email, "role": Role.OWNER.value}
+    record(ctx, uow, "member.added", "membership", str(membership_id), after=after)
 
 
 def change_organization(ctx: Context, uow: UnitOfWork, changes: OrganizationChanges) -> Organization:

@@ -22,14 +22,12 @@ from strata_core.outbox.events import Event
 from strata_core.ports.secret_box import SecretPlace
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.sagas.definitions import Json, LocalStep, PutStep, Saga, SagaDefinition, nothing_to_undo
-from strata_core.sagas.rules import StepState
 from strata_core.sagas.starting import start_saga
 from strata_core.sagas.tools import SagaTools
 from strata_datamodel.errors import ConflictError
 from strata_datamodel.ids import SagaId
 from strata_datamodel.limits import ACCESS_LOG_DAYS
 from strata_datamodel.tables.organizations import organizations
-from strata_datamodel.tables.sagas import saga_steps
 
 ROWS: Final = "rows"
 _DEFAULTS: Final = {"access_log_retention_days": ACCESS_LOG_DAYS}
@@ -129,15 +127,9 @@ def begin_provisioning(
     organization_id = made.organization.id
     ctx = Context(organization_id, actor, PERMISSIONS, request_id)
     bound = BoundUnit(uow, organization_id)
-    saga_id = start_saga(ctx, bound, PROVISIONING_SAGA, {"slug": made.organization.slug})
-    _note_rows_are_there(bound, saga_id)
-    return made, saga_id
+    return made, start_provisioning(ctx, bound, made.organization.slug)
 
 
-def _note_rows_are_there(uow: UnitOfWork, saga_id: SagaId) -> None:
-    """The first step is this transaction: else a saga that is turned back before anybody ran it would undo nothing."""
-    s = saga_steps.c
-    here = (s.organization_id == uow.organization_id, s.saga_id == saga_id, s.name == ROWS)
-    uow.execute(
-        update(saga_steps).where(*here).values(state=StepState.DONE.value, started_at=uow.now(), done_at=uow.now())
-    )
+def start_provisioning(ctx: Context, uow: UnitOfWork, slug: str) -> SagaId:
+    """In the transaction that writes the organization's rows, which is the saga's first step."""
+    return start_saga(ctx, uow, PROVISIONING_SAGA, {"slug": slug}, done=(ROWS,))

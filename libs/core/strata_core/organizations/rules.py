@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from strata_datamodel.errors import DeniedError, InvalidError, Problem
-from strata_datamodel.limits import NAME_LENGTH, SLUG_LENGTH
+from strata_datamodel.errors import DeniedError, InvalidError, LimitError, Problem
+from strata_datamodel.limits import NAME_LENGTH, ORGANIZATIONS_PER_PERSON, SLUG_LENGTH
 
 PROVISIONING: Final = "provisioning"
 ACTIVE: Final = "active"
@@ -80,6 +80,16 @@ def require_active(status: str) -> None:
     if status != ACTIVE:
         code, detail, hint = _CLOSED[status]
         raise DeniedError(detail, code=code, hint=hint)
+
+
+def require_room(owned: int) -> None:
+    """Raises LimitError (code `organizations_limit`)."""
+    if owned >= ORGANIZATIONS_PER_PERSON:
+        raise LimitError(
+            f"nobody makes another organization who owns {ORGANIZATIONS_PER_PERSON}",
+            code="organizations_limit",
+            hint="limit ORGANIZATIONS_PER_PERSON; whoever runs this installation can make more",
+        )
 
 
 def require_somewhere_to_go(statuses: Iterable[str]) -> None:
