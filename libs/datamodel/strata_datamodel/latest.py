@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-HOST_TAGS: Final = ("host", "host_id")
+HOST_TAGS: Final = ("host", "host_id", "host.name", "host.id")
 """The first of these that a series has names its host."""
 
 Metric = tuple[str, str]

@@ -14,8 +14,12 @@ from strata_datamodel.latest import HOST_TAGS
 from strata_datamodel.logs import LogEvent
 from strata_datamodel.metrics import SeriesKey
 
-_SERVICE: Final = ("service", "service_id", "application_name")
-_PLACES: Final = ("environment", "datacenter", "region")
+# The first of each that is there counts. Names with dots are those that OpenTelemetry gives resources.
+_SERVICE: Final = ("service", "service_id", "application_name", "service.name")
+_ENVIRONMENT: Final = ("environment", "deployment.environment.name", "deployment.environment")
+_DATACENTER: Final = ("datacenter", "cloud.availability_zone")
+_REGION: Final = ("region", "cloud.region")
+_PLACES: Final = (*_ENVIRONMENT, *_DATACENTER, *_REGION)
 _KNOWN: Final = 200_000
 _TOUCH_S: Final = TOUCH_INTERVAL.total_seconds()
 
@@ -107,7 +111,7 @@ def _joined(earlier: Sighting | None, later: Sighting) -> Sighting:
 
 def _sighting(tags: Mapping[str, str], host: str | None, service: str | None, seen_at: datetime) -> Iterator[Sighting]:
     if host is not None or service is not None:
-        environment, datacenter, region = (tags.get(name) for name in _PLACES)
+        environment, datacenter, region = (_first(tags, names) for names in (_ENVIRONMENT, _DATACENTER, _REGION))
         yield Sighting(host, service, seen_at, environment=environment, datacenter=datacenter, region=region)
 
 

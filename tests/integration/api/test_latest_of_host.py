@@ -144,6 +144,18 @@ def test_while_the_metric_store_is_down_what_is_there_is_shown_and_said_to_be_pa
     assert refused.status_code == 503
 
 
+def test_a_host_is_found_by_the_name_that_opentelemetry_gives_it_unless_another_stands_above(latest: Latest) -> None:
+    acme = latest.world.acme
+    now_ns = latest.world.clock.now_ns()
+    host_id = latest.host(acme, "otel1")
+    latest.store_points(
+        acme,
+        point(now_ns, 5.0, field="mine", **{"host.name": "otel1", "host.id": "a1b2"}),
+        point(now_ns, 6.0, field="of another", **{"host.name": "otel1", "host": "otel2"}),
+    )
+    assert {metric: value for metric, (_, value) in latest.of(acme, host_id).items()} == {("cpu", "mine"): 5.0}
+
+
 def test_only_who_may_see_the_host_sees_its_values(latest: Latest) -> None:
     acme, globex = latest.world.acme, latest.world.globex
     prod, test = latest.host(acme, "prod1", env="prod"), latest.host(acme, "test1", env="test")

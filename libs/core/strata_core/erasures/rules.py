@@ -21,7 +21,7 @@ from strata_datamodel.limits import (
 from strata_datamodel.logs import AttributeHolds, FieldIs, LogFilter, Or, Text
 from strata_datamodel.metrics import TagPair
 
-HOST_TAGS: Final = ("host", "host_id", "hostname")
+HOST_TAGS: Final = ("host", "host_id", "hostname", "host.name", "host.id")
 """The names under which senders say on which host something is."""
 ERASED: Final = "erased"
 """Stands where a value was, in rows that have to stay."""

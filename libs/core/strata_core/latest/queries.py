@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import case, literal, or_, select
 
 from strata_core.access.rules import require
 from strata_core.context import Context
@@ -105,18 +105,18 @@ def series_of_host(ctx: Context, uow: UnitOfWork, name: str) -> list[Series]:
     that a field has, the one that metric stores answer from."""
     require(ctx, "metrics:read")
     table = metric_series
-    first, second = HOST_TAGS
+    named_by = case(*((table.c.tags.has_key(tag), literal(tag)) for tag in HOST_TAGS))
     wanted = (
-        select(table.c.measurement, table.c.field, table.c.field_class, table.c.tags.has_key(first).label("by_first"))
+        select(table.c.measurement, table.c.field, table.c.field_class, named_by.label("tag"))
         .where(table.c.organization_id == uow.organization_id)
-        .where(or_(table.c.tags.contains({first: name}), table.c.tags.contains({second: name})))
+        .where(or_(*(table.c.tags.contains({tag: name}) for tag in HOST_TAGS)))
         .distinct()
         .order_by(table.c.measurement, table.c.field, table.c.field_class)
         .limit(LATEST_METRICS)
     )
     found: dict[tuple[str, str, str], str] = {}
     for row in uow.execute(wanted):
-        place = (row.measurement, row.field, first if row.by_first else second)
+        place = (row.measurement, row.field, row.tag)
         found[place] = min(row.field_class, found.get(place, row.field_class), key=_CLASSES.index)
     return [(measurement, field, found[measurement, field, tag], tag) for measurement, field, tag in found]
 
@@ -127,8 +127,7 @@ def _last(
     """Found in two steps, its minute and then its millisecond: an answer gives the times of windows only."""
     measurement, field, field_class, tag = series
     filters = [TagFilter(tag, FilterOp.EQ, (name,))]
-    if tag != HOST_TAGS[0]:
-        filters.append(TagFilter(HOST_TAGS[0], FilterOp.EQ, ("",)))
+    filters += [TagFilter(earlier, FilterOp.EQ, ("",)) for earlier in HOST_TAGS[: HOST_TAGS.index(tag)]]
     begin_ns, end_ns = now_ns - REACH_S * 1_000_000_000, now_ns + FUTURE_SECONDS * 1_000_000_000
     at_ms = 0
     value: float | str = 0.0
