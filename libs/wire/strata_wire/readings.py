@@ -11,7 +11,7 @@ STALE: Final = "stale"
 NOT_A_NUMBER: Final = "NaN"
 INFINITE: Final = "+Inf"
 NEGATIVE_INFINITE: Final = "-Inf"
-TEXTS: Final = (STALE, NOT_A_NUMBER, INFINITE, NEGATIVE_INFINITE)
+WORDS: Final = (STALE, NOT_A_NUMBER, INFINITE, NEGATIVE_INFINITE)
 
 
 def reading_of(bits: int) -> float | str:

@@ -15,7 +15,7 @@ from strata_datamodel.errors import ErrorKind, StrataError
 from strata_ingest.admission import refused_by
 from strata_ingest.elastic_answers import elastic_error
 from strata_ingest.influx_answers import v1_error, v2_error
-from strata_ingest.json_answers import JSON_PATHS, json_error, json_problem
+from strata_ingest.remote_write_answers import REMOTE_WRITE_PATHS, remote_write_error
 
 _log = structlog.get_logger(__name__)
 
@@ -34,18 +34,23 @@ _STATUS: Final = {
     # The one deadline at this edge is the client's: its body did not come.
     ErrorKind.TIMEOUT: 408,
 }
+# InfluxDB 1.x never says 429, and what was made for it may not know it. Prometheus drops what any 4xx answers.
+_PUT_OFF: Final[dict[str, tuple[int, ...]]] = {"influx_v1": (429,), "remote_write": (408, 429)}
 _DEFAULT_RETRY_S: Final = 5
 
 Form = Callable[[Request, int, str], Response]
-_PROTOCOLS: Final[dict[str, str]] = {
-    **dict.fromkeys(JSON_PATHS, "json"),
-    **dict.fromkeys(("/write", "/query", "/ping", "/health", "/ready"), "influx_v1"),
-    **dict.fromkeys(("/healthz", "/readyz", "/metrics"), "operations"),
-}
 
 
 def protocol_of(path: str) -> str:
-    return "influx_v2" if path.startswith("/api/v2/") else _PROTOCOLS.get(path, "elastic")
+    if path.startswith("/api/v2/"):
+        return "influx_v2"
+    if path in REMOTE_WRITE_PATHS:
+        return "remote_write"
+    if path in {"/write", "/query", "/ping", "/health", "/ready"}:
+        return "influx_v1"
+    if path in {"/healthz", "/readyz", "/metrics"}:
+        return "operations"
+    return "elastic"
 
 
 def _plain_problem(_request: Request, status: int, text: str) -> Response:
@@ -55,7 +60,7 @@ def _plain_problem(_request: Request, status: int, text: str) -> Response:
 _FORMS: Final[dict[str, Form]] = {
     "influx_v1": lambda _request, status, text: v1_error(status, text),
     "influx_v2": lambda _request, status, text: v2_error(status, text),
-    "json": lambda _request, status, text: json_error(status, text),
+    "remote_write": remote_write_error,
     "elastic": elastic_error,
     "operations": _plain_problem,
 }
@@ -67,14 +72,13 @@ def failure(request: Request, status: int, text: str) -> Response:
 
 def answer_to(request: Request, error: StrataError) -> Response:
     status = _STATUS[error.kind]
-    if status == HTTPStatus.TOO_MANY_REQUESTS and protocol_of(request.url.path) == "influx_v1":
-        status = HTTPStatus.SERVICE_UNAVAILABLE  # InfluxDB 1.x never says 429, and what was made for it may not know it
+    if status in _PUT_OFF.get(protocol_of(request.url.path), ()):
+        status = HTTPStatus.SERVICE_UNAVAILABLE
     text = error.detail if error.hint is None else f"{error.detail}: {error.hint}"
-    is_json = protocol_of(request.url.path) == "json"
-    response = json_problem(status, error) if is_json else failure(request, status, text)
+    response = failure(request, status, text)
     if error.kind is ErrorKind.UNAUTHENTICATED:
         response.headers.update(CHALLENGE)
-    if error.kind in (ErrorKind.UNAVAILABLE, ErrorKind.LIMIT):
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         response.headers["Retry-After"] = str(error.retry_after_s or _DEFAULT_RETRY_S)
     if (rate := refused_by(request)) is not None:
         response.headers["RateLimit-Policy"], response.headers["RateLimit"] = rate.policy, rate.limit

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from strata_datamodel.metrics import SeriesKey
 from strata_wire.compiled.machine import Integers, Longs, compiled, int_at, long_at, put_int, put_long
@@ -31,6 +32,7 @@ class NumberedSeries:
         self.marks: Longs = np.zeros(_FIRST_ROOM, np.int64)
         self.places: Integers = np.zeros(_FIRST_ROOM, np.int32)
         self.in_use: Integers = np.zeros(_FIRST_ROOM, np.int32)
+        self._objects: NDArray[np.object_] = np.empty(_FIRST_ROOM, np.object_)
 
     @property
     def size_bytes(self) -> int:
@@ -43,7 +45,9 @@ class NumberedSeries:
             if len(self.series) > len(self.marks):
                 self.marks = doubled(self.marks)
                 self.places, self.in_use = doubled(self.places), doubled(self.in_use)
+                self._objects = doubled(self._objects)
                 self.is_grown = True
+            self._objects[number] = series
         return number
 
     def use(self, number: int, used_before: int) -> tuple[int, int]:
@@ -56,7 +60,7 @@ class NumberedSeries:
         return int(self.places[number]), used_before
 
     def used(self, count: int) -> tuple[SeriesKey, ...]:
-        return tuple(map(self.series.__getitem__, self.in_use[:count].tolist()))
+        return tuple(self._objects[self.in_use[:count]].tolist())
 
     def described(self) -> Longs:
         """For compiled code, until one is added."""

@@ -40,13 +40,14 @@ from strata_wire.compiled.samples import (
     SYMBOL_LENGTHS,
     SYMBOL_NUMBERS,
     SYMBOL_STARTS,
+    TEXTS,
     USED,
     WALK_SIZE,
     gather_symbols,
     walk,
 )
 from strata_wire.label_sets import SampleError
-from strata_wire.readings import TEXTS
+from strata_wire.readings import WORDS
 from strata_wire.remote_write_reading import labels_in, milliseconds
 from strata_wire.times_kept import TimesKept
 
@@ -130,12 +131,14 @@ class SampleWalk:
         point = int(state[POINTS])
         while point + len(row) > len(self._columns.series):
             self._use(self._columns.doubled())
-        for series, value in row.items():
+        for series, reading in row.items():
             place, used = numbered.use(numbered.number(series), int(state[USED]))
             state[USED] = used
             self._columns.series[point] = place
             self._columns.times[point] = time_ns
-            self._columns.values[point] = TEXTS.index(value) if isinstance(value, str) else value
+            is_text = isinstance(reading, str)
+            state[TEXTS] |= is_text
+            self._columns.values[point] = WORDS.index(str(reading)) if is_text else reading
             point += 1
         state[POINTS] = point
 
@@ -144,10 +147,9 @@ class SampleWalk:
         self._labels.last_key = int(self._state[LAST_KEY])
         series = self._labels.numbered.used(int(self._state[USED]))
         columns = self._columns.first(len(self))
-        text_series = [key.field_class is FieldClass.STRING for key in series]
-        if not any(text_series):
+        if not self._state[TEXTS]:
             return series, columns, ()
-        is_text = np.array(text_series, np.bool_)[columns.series]
+        is_text = np.array([key.field_class is FieldClass.STRING for key in series], np.bool_)[columns.series]
         columns.values[is_text], texts = _in_order(columns.values[is_text])
         return series, columns, texts
 
@@ -211,4 +213,4 @@ def _in_order(numbers: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[
     order = np.argsort(first)
     places = np.empty(len(distinct), np.float64)
     places[order] = np.arange(len(distinct))
-    return places[inverse], tuple(TEXTS[int(number)] for number in distinct[order])
+    return places[inverse], tuple(WORDS[int(number)] for number in distinct[order])

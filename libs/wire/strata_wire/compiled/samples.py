@@ -34,40 +34,41 @@ POINTS: Final = 1
 USED: Final = 2
 SERIES: Final = 3
 LAST_KEY: Final = 4
+TEXTS: Final = 5  # more than 0 when there may be any among the values
 # what was not known when it ended,
-KEY: Final = 5
-CLASS: Final = 6
-START: Final = 7
-END: Final = 8
-HASH: Final = 9
-SYMBOL: Final = 10
+KEY: Final = 6
+CLASS: Final = 7
+START: Final = 8
+END: Final = 9
+HASH: Final = 10
+SYMBOL: Final = 11
 # what the body is and may hold,
-BASE: Final = 11
-LENGTH: Final = 12
-BODY_MARK: Final = 13
-OLDEST_MS: Final = 14
-NEWEST_MS: Final = 15
+BASE: Final = 12
+LENGTH: Final = 13
+BODY_MARK: Final = 14
+OLDEST_MS: Final = 15
+NEWEST_MS: Final = 16
 # addresses of what is known of series: bytes; keys, which key came after each the last time, the series of each key and
 # class; the series that the body uses,
-ARENA: Final = 16
-KEYS: Final = 17
-KEY_FOLLOWING: Final = 18
-KEY_SERIES: Final = 19
-NUMBERED: Final = 20
+ARENA: Final = 17
+KEYS: Final = 18
+KEY_FOLLOWING: Final = 19
+KEY_SERIES: Final = 20
+NUMBERED: Final = 21
 # of symbols, in version 2: those that are known; where each of the body's begins, how long it is and which of the known
 # ones it is; room for the key that is being read,
-SYMBOLS: Final = 21
-SYMBOL_STARTS: Final = 22
-SYMBOL_LENGTHS: Final = 23
-SYMBOL_NUMBERS: Final = 24
-SYMBOL_COUNT: Final = 25
-KEY_ROOM: Final = 26
+SYMBOLS: Final = 22
+SYMBOL_STARTS: Final = 23
+SYMBOL_LENGTHS: Final = 24
+SYMBOL_NUMBERS: Final = 25
+SYMBOL_COUNT: Final = 26
+KEY_ROOM: Final = 27
 # and of columns.
-OUT_SERIES: Final = 27
-OUT_TIMES: Final = 28
-OUT_VALUES: Final = 29
-OUT_ROOM: Final = 30
-WALK_SIZE: Final = 31
+OUT_SERIES: Final = 28
+OUT_TIMES: Final = 29
+OUT_VALUES: Final = 30
+OUT_ROOM: Final = 31
+WALK_SIZE: Final = 32
 
 CLASSES: Final = 2
 NUMBER: Final = 0
@@ -227,12 +228,20 @@ def referred_key_at(w: int, base: int, at: int, end: int) -> tuple[int, int, int
 @compiled
 def references_at(w: int, base: int, at: int, end: int) -> tuple[int, int]:
     """Puts what the symbols are numbered here into the room for a key; how many they are."""
-    room, count, known = long_at(w, KEY_ROOM), 0, long_at(w, SYMBOL_COUNT)
+    room, count, known, numbers = long_at(w, KEY_ROOM), 0, long_at(w, SYMBOL_COUNT), long_at(w, SYMBOL_NUMBERS)
     while at < end:
-        at, reference = varint_at(base, at, end)
+        # Nearly all of them have one byte or two.
+        reference = byte_at(base + at)
+        if reference < 0x80:
+            at += 1
+        elif at + 1 < end and byte_at(base + at + 1) < 0x80:
+            reference = (reference & 0x7F) | (byte_at(base + at + 1) << 7)
+            at += 2
+        else:
+            at, reference = varint_at(base, at, end)
         if at == ODD or reference >= known or count == REFERENCES_MAX:
             return ODD, count
-        number = int_at(long_at(w, SYMBOL_NUMBERS), reference)
+        number = int_at(numbers, reference)
         if number < 0:
             number = symbol_number(w, base, reference)
         if number < 0:
@@ -304,8 +313,11 @@ def samples_at(w: int, base: int, at: int, end: int, key: int) -> int:
                 put_long(w, USED, used)
             put_int(long_at(w, OUT_SERIES), point, place)
             put_long(long_at(w, OUT_TIMES), point, time_ms * _MS_NS)
-            value = double_of_bits(bits) if field_class == NUMBER else np.float64(text_number(bits))
-            put_double(long_at(w, OUT_VALUES), point, value)
+            if field_class == NUMBER:
+                put_double(long_at(w, OUT_VALUES), point, double_of_bits(bits))
+            else:
+                put_double(long_at(w, OUT_VALUES), point, np.float64(text_number(bits)))
+                put_long(w, TEXTS, 1)
             point += 1
             put_long(w, POINTS, point)
         elif not (tag in (_EXEMPLAR_2, _METADATA_2) if has_symbols else tag == _EXEMPLAR_1):
