@@ -5,6 +5,8 @@ import pytest
 from contract.metric_erasure_contract import MetricErasureContract
 from contract.metric_isolation_contract import MetricIsolationContract
 from contract.metric_query_contract import MetricQueryContract
+from contract.metric_readings_contract import MetricReadingsContract
+from contract.metric_tiers_contract import MetricTiersContract
 from contract.metric_values_contract import MetricValuesContract
 from contract.metric_write_contract import MetricWriteContract
 from contract.prepared_stores import prepared_stores
@@ -38,4 +40,12 @@ class TestErasure(MetricErasureContract):
 
 
 class TestIsolation(MetricIsolationContract):
+    pass
+
+
+class TestTiers(MetricTiersContract):
+    pass
+
+
+class TestReadings(MetricReadingsContract):
     pass

@@ -23,10 +23,11 @@ _START_NS = 1_763_640_000 * 10**9
 _SERIES = tuple(SeriesKey("cpu", (("host", f"h{n}"),), "usage", FieldClass.NUMBER) for n in range(HOSTS))
 
 
-def batch(sequence: int) -> PointBatch:
-    """New times, after the newest times of the batch before once more: those could double."""
+def batch(sequence: int, step_s: int = 1) -> PointBatch:
+    """New times, after the newest times of the batch before once more: those could double. Steps of half an hour spread
+    each batch over three files."""
     first = sequence * TIMES_PER_BATCH - (REWRITTEN_TIMES if sequence else 0)
-    times = _START_NS + np.arange(first, (sequence + 1) * TIMES_PER_BATCH, dtype=np.int64) * 10**9
+    times = _START_NS + np.arange(first, (sequence + 1) * TIMES_PER_BATCH, dtype=np.int64) * step_s * 10**9
     return PointBatch(
         ORGANIZATION,
         _SERIES,
@@ -39,10 +40,11 @@ def batch(sequence: int) -> PointBatch:
 
 def main() -> None:
     store = DuckDbMetricStore(Path(sys.argv[1]), SystemClock(), checkpoint_bytes=MIB // 4)
+    step_s = int(sys.argv[2])
     store.prepare()
     sequence = (store.committed_sequence(SPOOL) or -1) + 1
     while True:
-        store.write(batch(sequence))
+        store.write(batch(sequence, step_s))
         sys.stdout.write(f"{sequence}\n")
         sys.stdout.flush()
         sequence += 1

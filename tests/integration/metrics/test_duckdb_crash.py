@@ -15,9 +15,12 @@ from strata_stores.clock import SystemClock
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 
 
-def _start(directory: Path) -> subprocess.Popen[str]:
+def _start(directory: Path, step_s: int = 1) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, writer.__file__, str(directory)], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [sys.executable, writer.__file__, str(directory), str(step_s)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
     )
 
 
@@ -33,18 +36,21 @@ def _kill_after(process: subprocess.Popen[str], acknowledgements: int) -> int:
     return max([newest, *(int(line) for line in rest)])
 
 
-@pytest.mark.parametrize("acknowledgements", [1, 8, 60])
-def test_every_acknowledged_batch_is_there_once_after_a_kill(tmp_path, acknowledgements):
+@pytest.mark.parametrize(("acknowledgements", "step_s"), [(1, 1), (8, 1), (60, 1), (7, 1800)])
+def test_every_acknowledged_batch_is_there_once_after_a_kill(tmp_path, acknowledgements, step_s):
     newest = -1
     for _ in range(2):  # the second start goes on where the first was killed
-        newest = _kill_after(_start(tmp_path), acknowledgements)
+        newest = _kill_after(_start(tmp_path, step_s), acknowledgements)
     store = DuckDbMetricStore(tmp_path, SystemClock())
     committed = store.committed_sequence(writer.SPOOL)
     assert committed is not None
     assert committed in (newest, newest + 1)  # one more may be in whose acknowledgement nobody heard
-    assert store.count_points(writer.ORGANIZATION) == (committed + 1) * writer.POINTS_PER_BATCH
+    held = store.count_points(writer.ORGANIZATION) - (committed + 1) * writer.POINTS_PER_BATCH
+    # Of the batch that was being written when the process was killed, files that were done are in: never its position.
+    assert 0 <= held < writer.POINTS_PER_BATCH
+    assert not held or step_s > 1
     for sequence in range(max(0, newest - 3), committed + 2):
-        store.write(writer.batch(sequence))
+        store.write(writer.batch(sequence, step_s))
     assert store.count_points(writer.ORGANIZATION) == (committed + 2) * writer.POINTS_PER_BATCH
     store.close()
 

@@ -1,4 +1,4 @@
-"""Series and their numbers within the file."""
+"""Series and their numbers within the files."""
 
 import hashlib
 from collections.abc import Sequence
@@ -98,6 +98,14 @@ def insert_series(cursor: duckdb.DuckDBPyConnection, organization_id: Organizati
             "INSERT INTO series BY NAME SELECT *, $organization::UUID AS organization FROM new_series",
             {"organization": str(organization_id)},
         )
+
+
+def stored_sids(
+    cursor: duckdb.DuckDBPyConnection, organization_id: OrganizationId, series: Sequence[SeriesKey]
+) -> dict[int, int]:
+    """The numbers of those that the organization has, by their place in `series`."""
+    digests = {_digest(organization_id, key): place for place, key in enumerate(series)}
+    return {digests[digest]: sid for digest, sid in _stored_sids(cursor, set(digests)).items()}
 
 
 def _stored_sids(cursor: duckdb.DuckDBPyConnection, digests: set[bytes]) -> dict[bytes, int]:

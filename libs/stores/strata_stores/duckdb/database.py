@@ -1,4 +1,4 @@
-"""The one open metrics file, and what its failures mean."""
+"""The open metrics files, and what their failures mean."""
 
 import re
 import threading
@@ -12,20 +12,22 @@ import duckdb
 from strata_datamodel.errors import DeadlineError, LimitError, StoreUnavailableError
 from strata_stores.duckdb.deadline import deadline
 from strata_stores.duckdb.frames import single_value
-from strata_stores.duckdb.schema import HAS_NEWEST_TIMES, NEWEST_TIMES, NEWEST_TIMES_OF_ALL, TABLES
+from strata_stores.duckdb.partitions import Partitions
+from strata_stores.duckdb.schema import CATALOGUE_TABLES
+from strata_stores.duckdb.takeover import CATALOGUE_FILE, take_over
 
 STORE: Final = "metrics"
-_FILE: Final = "metrics.duckdb"
 _HOLDER: Final = re.compile(r"\(PID (\d+)\)")
 
 
 class Database:
-    """Opened at first use. Each caller works on a cursor of its own, which is a connection of its own."""
+    """Opened at first use. Each caller works on a cursor of its own, which is a connection of its own. What is not in
+    `partitions` is in the catalogue's file, whose lock stands for all of them."""
 
     def __init__(
         self, directory: Path, *, memory_limit: str, threads: int, checkpoint_bytes: int, temp_bytes: int
     ) -> None:
-        self._path = directory / _FILE
+        self._directory = directory
         self._settings: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory_limit,
             "threads": str(threads),
@@ -34,17 +36,16 @@ class Database:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "python_enable_replacements": "false",
-            "enable_external_access": "false",
             "preserve_insertion_order": "false",
         }
         self._lock = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._is_closed = False
+        self.partitions = Partitions(directory)
 
     def size_bytes(self) -> int:
-        """The file and what was written since its last checkpoint."""
-        files = (self._path, self._path.with_name(self._path.name + ".wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        """All files, and what was written since their last checkpoints."""
+        return sum(_size_bytes(path) for path in self._directory.glob("*.duckdb*"))
 
     @contextmanager
     def cursor(self, timeout_s: float) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -61,7 +62,7 @@ class Database:
                 self._connection = None
 
     def reopen_at_next_use(self) -> None:
-        """After an error that may have left the file's state in memory behind its state on disk."""
+        """After an error that may have left the files' state in memory behind their state on disk."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -72,10 +73,14 @@ class Database:
             if self._is_closed:
                 raise StoreUnavailableError(STORE, "is closed")
             if self._connection is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                connection = duckdb.connect(str(self._path), config=self._settings)
+                self._directory.mkdir(parents=True, exist_ok=True)
+                take_over(self._directory, self._settings)
+                connection = duckdb.connect(str(self._directory / CATALOGUE_FILE), config=self._settings)
                 with _closing_on_error(connection):
-                    bring_up_to_date(connection)
+                    _confine(connection, self._directory)
+                    for statement in CATALOGUE_TABLES:
+                        connection.execute(statement)
+                    self.partitions.look(connection)
                 self._connection = connection
             return self._connection
 
@@ -105,7 +110,7 @@ class Database:
             return _first_line(error)
         holder = _HOLDER.search(text)
         who = f"process {holder[1]}" if holder else "another process"
-        return f"{self._path} is held by {who}; a metrics file has exactly one owner"
+        return f"{self._directory} is held by {who}; metrics files have exactly one owner"
 
 
 @contextmanager
@@ -117,17 +122,18 @@ def _closing_on_error(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def bring_up_to_date(connection: duckdb.DuckDBPyConnection) -> None:
-    """Older files lack the newest times. Those are gathered once, for as long as that takes: under a
-    time limit, a large file could never be opened. All or nothing, so that a kill in between does no harm."""
-    for statement in TABLES:
-        connection.execute(statement)
-    if single_value(connection, HAS_NEWEST_TIMES):
-        return
-    connection.begin()
-    connection.execute(NEWEST_TIMES)
-    connection.execute(NEWEST_TIMES_OF_ALL)
-    connection.commit()
+def _confine(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
+    """To files of this directory. An instance that others still use is confined already, and takes no more settings."""
+    if single_value(connection, "SELECT current_setting('enable_external_access')"):
+        connection.execute("SET allowed_directories = [$directory]", {"directory": str(directory)})
+        connection.execute("SET enable_external_access = false")
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # expired, or checkpointed, since it was listed
+        return 0
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""The newest time of each series in the file, so that a start need not read the points."""
+"""The newest time of each series in a file, so that a start need not read the points."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,10 @@ from strata_stores.duckdb.frames import registered
 _AHEAD_NS: Final = 300 * 1_000_000_000
 _LATEST_NS: Final = np.iinfo(np.int64).max
 
+_NEWEST: Final = "SELECT sid, max(ts_ns) AS ts_ns FROM {file}.newest_times GROUP BY sid"
+_DELETE: Final = "DELETE FROM {file}.newest_times AS held USING ahead WHERE held.sid = ahead.sid"
+_INSERT: Final = "INSERT INTO {file}.newest_times SELECT sid, ts_ns FROM ahead"
+
 Times = tuple[NDArray[np.int32], NDArray[np.int64]]
 
 
@@ -26,7 +30,7 @@ class StoredTimes:
     _times: NewestTimes
 
     def keep_ahead(
-        self, cursor: duckdb.DuckDBPyConnection, sid: NDArray[np.int32], time_ns: NDArray[np.int64]
+        self, cursor: duckdb.DuckDBPyConnection, file: str, sid: NDArray[np.int32], time_ns: NDArray[np.int64]
     ) -> Times:
         """In the transaction of these rows, which are by series and time. Returns what to adopt after the commit."""
         if not len(sid):
@@ -39,15 +43,15 @@ class StoredTimes:
             return sid, time_ns
         ahead = np.minimum(time_ns, _LATEST_NS - _AHEAD_NS) + _AHEAD_NS
         with registered(cursor, "ahead", pa.table({"sid": sid, "ts_ns": ahead})):
-            cursor.execute("DELETE FROM newest_times USING ahead WHERE newest_times.sid = ahead.sid")
-            cursor.execute("INSERT INTO newest_times SELECT sid, ts_ns FROM ahead")
+            cursor.execute(_DELETE.format(file=file))
+            cursor.execute(_INSERT.format(file=file))
         return sid, ahead
 
     def adopt(self, sid: NDArray[np.int32], time_ns: NDArray[np.int64]) -> None:
         self._times.advance(sid, time_ns)
 
 
-def load_newest(cursor: duckdb.DuckDBPyConnection) -> tuple[NewestTimes, StoredTimes]:
-    found = cursor.execute("SELECT sid, max(ts_ns) AS ts_ns FROM newest_times GROUP BY sid").fetchnumpy()
+def load_newest(cursor: duckdb.DuckDBPyConnection, file: str) -> tuple[NewestTimes, StoredTimes]:
+    found = cursor.execute(_NEWEST.format(file=file)).fetchnumpy()
     sid, time_ns = found["sid"], found["ts_ns"]
     return NewestTimes.of(sid, time_ns), StoredTimes(NewestTimes.of(sid, time_ns))
