@@ -13,7 +13,9 @@ from strata_ingest.failures import add_failure_handlers
 from strata_ingest.routes.elastic import elastic_router
 from strata_ingest.routes.influx import influx_router
 from strata_ingest.routes.influx_probes import influx_probes_router
+from strata_ingest.routes.json_metrics import json_metrics_router
 from strata_ingest.routes.operations import operations_router
+from strata_ingest.routes.otlp import otlp_router
 from strata_ingest.routes.remote_write import remote_write_router
 from strata_ingest.tracing import RequestTracing
 
@@ -40,7 +42,9 @@ def create_app(deps: IngestDeps) -> FastAPI:
     app.include_router(operations_router(edge))
     app.include_router(influx_router(edge))
     app.include_router(influx_probes_router(edge))
+    app.include_router(json_metrics_router(edge))
     app.include_router(remote_write_router(edge))
+    app.include_router(otlp_router(edge))
     app.include_router(elastic_router(edge))
     add_failure_handlers(app)
     app.add_middleware(RequestTracing, clock=deps.clock, instruments=edge.instruments)

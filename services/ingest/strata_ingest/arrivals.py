@@ -12,9 +12,12 @@ from strata_datamodel.logs import LogBatch, LogEvent
 from strata_datamodel.metrics import PointBatch
 from strata_datamodel.spooling import Envelope, SpoolPosition, SpoolRecord, WireFormat
 from strata_wire.bulk import parse_bulk
+from strata_wire.collectd import parse_collectd
 from strata_wire.decompression import decompress
+from strata_wire.json_push import parse_json_push
 from strata_wire.known_series import KnownSeries
 from strata_wire.line_protocol import parse_lines
+from strata_wire.otlp_metrics import parse_otlp_json, parse_otlp_protobuf
 from strata_wire.remote_write import parse_remote_write
 
 B = TypeVar("B", bound=PointBatch | LogBatch)
@@ -49,6 +52,12 @@ _POINTS_OF: Final[Mapping[WireFormat, PointsParser]] = {
     WireFormat.INFLUX_LINE: lambda body, envelope, known: parse_lines(body, envelope, known=known).batch,
     WireFormat.REMOTE_WRITE_1: lambda body, envelope, known: parse_remote_write(body, envelope, known=known).batch,
     WireFormat.REMOTE_WRITE_2: lambda body, envelope, known: parse_remote_write(body, envelope, known=known).batch,
+    WireFormat.OTLP_METRICS_PROTOBUF: lambda body, envelope, known: (
+        parse_otlp_protobuf(body, envelope, known=known).batch
+    ),
+    WireFormat.OTLP_METRICS_JSON: lambda body, envelope, known: parse_otlp_json(body, envelope, known=known).batch,
+    WireFormat.JSON_METRICS: lambda body, envelope, _: parse_json_push(body, envelope).batch,
+    WireFormat.COLLECTD_JSON: lambda body, envelope, _: parse_collectd(body, envelope).batch,
 }
 """A format of metrics is one line here, beside its route."""
 

@@ -15,6 +15,8 @@ from strata_datamodel.errors import ErrorKind, StrataError
 from strata_ingest.admission import refused_by
 from strata_ingest.elastic_answers import elastic_error
 from strata_ingest.influx_answers import v1_error, v2_error
+from strata_ingest.json_answers import JSON_PATHS, json_error, json_problem
+from strata_ingest.otlp_answers import OTLP_PATHS, otlp_error
 from strata_ingest.remote_write_answers import REMOTE_WRITE_PATHS, remote_write_error
 
 _log = structlog.get_logger(__name__)
@@ -34,23 +36,23 @@ _STATUS: Final = {
     # The one deadline at this edge is the client's: its body did not come.
     ErrorKind.TIMEOUT: 408,
 }
-# InfluxDB 1.x never says 429, and what was made for it may not know it. Prometheus drops what any 4xx answers.
-_PUT_OFF: Final[dict[str, tuple[int, ...]]] = {"influx_v1": (429,), "remote_write": (408, 429)}
+# InfluxDB 1.x never says 429, and what was made for it may not know it. Prometheus drops what any 4xx answers,
+# and OpenTelemetry what any but 429 does.
+_PUT_OFF: Final[dict[str, tuple[int, ...]]] = {"influx_v1": (429,), "remote_write": (408, 429), "otlp": (408,)}
 _DEFAULT_RETRY_S: Final = 5
 
 Form = Callable[[Request, int, str], Response]
+_PROTOCOLS: Final[dict[str, str]] = {
+    **dict.fromkeys(REMOTE_WRITE_PATHS, "remote_write"),
+    **dict.fromkeys(OTLP_PATHS, "otlp"),
+    **dict.fromkeys(JSON_PATHS, "json"),
+    **dict.fromkeys(("/write", "/query", "/ping", "/health", "/ready"), "influx_v1"),
+    **dict.fromkeys(("/healthz", "/readyz", "/metrics"), "operations"),
+}
 
 
 def protocol_of(path: str) -> str:
-    if path.startswith("/api/v2/"):
-        return "influx_v2"
-    if path in REMOTE_WRITE_PATHS:
-        return "remote_write"
-    if path in {"/write", "/query", "/ping", "/health", "/ready"}:
-        return "influx_v1"
-    if path in {"/healthz", "/readyz", "/metrics"}:
-        return "operations"
-    return "elastic"
+    return "influx_v2" if path.startswith("/api/v2/") else _PROTOCOLS.get(path, "elastic")
 
 
 def _plain_problem(_request: Request, status: int, text: str) -> Response:
@@ -61,6 +63,8 @@ _FORMS: Final[dict[str, Form]] = {
     "influx_v1": lambda _request, status, text: v1_error(status, text),
     "influx_v2": lambda _request, status, text: v2_error(status, text),
     "remote_write": remote_write_error,
+    "otlp": otlp_error,
+    "json": lambda _request, status, text: json_error(status, text),
     "elastic": elastic_error,
     "operations": _plain_problem,
 }
@@ -75,7 +79,8 @@ def answer_to(request: Request, error: StrataError) -> Response:
     if status in _PUT_OFF.get(protocol_of(request.url.path), ()):
         status = HTTPStatus.SERVICE_UNAVAILABLE
     text = error.detail if error.hint is None else f"{error.detail}: {error.hint}"
-    response = failure(request, status, text)
+    is_json = protocol_of(request.url.path) == "json"
+    response = json_problem(status, error) if is_json else failure(request, status, text)
     if error.kind is ErrorKind.UNAUTHENTICATED:
         response.headers.update(CHALLENGE)
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
