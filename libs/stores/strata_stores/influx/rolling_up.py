@@ -129,21 +129,23 @@ def _write_windows(link: Link, selection: Selection, catalogue: Catalogue) -> Do
 
 
 def _write_answer(link: Link, tier: Tier, parts: Iterable[ResultSeries], request: Sequence[Group], done: Done) -> None:
+    for body in bodies(_lines(tier, parts, request, done)):
+        reply = link.post(tier, body)
+        # What is older than the tier keeps is let go by it as soon as it is written: no loss, and no error.
+        if not is_accepted(reply) and not is_too_old(reply):
+            raise reply.unavailable()
+
+
+def _lines(tier: Tier, parts: Iterable[ResultSeries], request: Sequence[Group], done: Done) -> Iterator[str]:
     width_ns = RESOLUTION_NS[tier]
     for rows in gathered(parts, width_ns):
         measurement, fields = request[rows.statement]
         begin = prefixes(measurement, tier, rows.tags)
-        lines: list[str] = []
         for each, windows in windows_in(rows, ABOVE[tier], fields):
             folded = fold(windows, width_ns)
-            lines += window_lines(begin, each, folded)
             done.points += len(windows)
             done.windows[measurement, each] += len(folded)
-        for body in bodies(lines):
-            reply = link.post(tier, body)
-            # What is older than the tier keeps is let go by it as soon as it is written: no loss, and no error.
-            if not is_accepted(reply) and not is_too_old(reply):
-                raise reply.unavailable()
+            yield from window_lines(begin, each, folded)
 
 
 def _with_more_windows(link: Link, selection: Selection, catalogue: Catalogue, done: Done) -> Catalogue:

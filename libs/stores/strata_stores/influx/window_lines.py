@@ -1,6 +1,6 @@
 """Windows as line protocol."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -38,7 +38,7 @@ def window_lines(begin: Sequence[str], field: Field, windows: Windows) -> list[s
     return list(map("{}{} {}".format, heads, fields, windows.starts.tolist()))
 
 
-def bodies(lines: Sequence[str]) -> Iterator[bytes]:
+def bodies(lines: Iterable[str]) -> Iterator[bytes]:
     """In pieces that InfluxDB takes."""
     piece: list[str] = []
     size = 0
