@@ -21,7 +21,7 @@ from strata_stores.postgres.roles import WORKER
 pytest.register_assert_rewrite("chaos.saga_trials")
 
 # Servers and processes of their own: `make chaos` has the time for them.
-_LONG_FORM = ["test_soak_on_servers.py", "test_poisonous_sagas.py"]
+_LONG_FORM = ["test_soak_on_servers.py", "test_poisonous_sagas.py", "test_elastic_killed.py"]
 collect_ignore = [] if MINUTES else _LONG_FORM
 
 

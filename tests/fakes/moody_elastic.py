@@ -5,7 +5,7 @@ import random
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
@@ -20,13 +20,15 @@ _BUSY = {"type": "es_rejected_execution_exception", "reason": "queue is full"}
 class Mood:
     """`busy` is the share of items that are answered 429 and not stored; `bad` tells which documents are answered 400;
     `away` is the share of whole requests that are answered 503. Of `dies_after` bulk requests that were stored, the
-    answer never comes."""
+    answer never comes, and `at_death` is called first. Whoever starts `upstream` anew sets its URL."""
 
     seed: int
     busy: float = 0.0
     away: float = 0.0
     bad: str = ""
     dies_after: int = 0
+    at_death: Callable[[], None] | None = None
+    upstream: str = ""
     url: str = ""
     given: dict[str, int] = field(default_factory=lambda: {"429": 0, "400": 0, "503": 0, "died": 0})
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -38,6 +40,12 @@ class _Front(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        try:
+            self.answer_in_mood(body)
+        except urllib.error.URLError:  # nobody is there
+            self.close_connection = True
+
+    def answer_in_mood(self, body: bytes) -> None:
         with self.mood.lock:
             if not self.path.split("?")[0].endswith("/_bulk"):
                 self.reply(*self.forward(body))
@@ -73,6 +81,8 @@ class _Front(BaseHTTPRequestHandler):
         if self.mood.dies_after:
             self.mood.dies_after -= 1
             self.mood.given["died"] += 1
+            if self.mood.at_death is not None:
+                self.mood.at_death()
             self.close_connection = True
             self.connection.close()
             return
@@ -84,7 +94,7 @@ class _Front(BaseHTTPRequestHandler):
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
         headers["accept-encoding"] = "identity"
         request = urllib.request.Request(
-            self.server.upstream + self.path, data=body or None, headers=headers, method=self.command
+            self.mood.upstream + self.path, data=body or None, headers=headers, method=self.command
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as found:
@@ -114,16 +124,16 @@ class _Front(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    def __init__(self, upstream: str, mood: Mood) -> None:
+    def __init__(self, mood: Mood) -> None:
         super().__init__(("127.0.0.1", 0), _Front)
-        self.upstream = upstream
         self.mood = mood
         self.dice = random.Random(mood.seed)
 
 
 @contextmanager
 def moody_elastic(upstream: str, mood: Mood) -> Iterator[Mood]:
-    server = _Server(upstream, mood)
+    mood.upstream = upstream
+    server = _Server(mood)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     mood.url = f"http://127.0.0.1:{server.server_port}"

@@ -106,11 +106,11 @@ def _launch(version: str, home: Path, work: Path) -> Launch:
         _refuse_closed_folders(work)
         home = _linked_copy(home, work / "home")
         _give_away(work, account)
-    log = work / "elasticsearch.log"
+    log, ports = work / "elasticsearch.log", work / "logs" / "http.ports"
+    ports.unlink(missing_ok=True)
     process = start_child(
         [home / "bin" / "elasticsearch"], log=log, env=_environment(java_home, config, work), account=account
     )
-    ports = work / "logs" / "http.ports"
 
     def find_url() -> str | None:
         addresses = ports.read_text().split() if ports.exists() else []
@@ -122,7 +122,7 @@ def _launch(version: str, home: Path, work: Path) -> Launch:
 def _written_config(work: Path) -> Path:
     config = work / "config"
     for folder in (config, config / "jvm.options.d", work / "data", work / "logs", work / "tmp"):
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # of a server that was killed, and goes on where it was
     (config / "elasticsearch.yml").write_text(_CONFIG.format(work=work))
     (config / "jvm.options").write_text(_JVM_OPTIONS.format(work=work))
     (config / "log4j2.properties").write_text(_LOGGING)
@@ -141,6 +141,8 @@ def _environment(java_home: Path, config: Path, work: Path) -> dict[str, str]:
 
 def _linked_copy(home: Path, into: Path) -> Path:
     """The same files under a path that the other account may walk, which root's own home is not."""
+    if into.exists():
+        return into
 
     def link_or_copy(source: str, target: str) -> None:
         try:

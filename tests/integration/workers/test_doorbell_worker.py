@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from rq import Callback, Queue
 from rq.suspension import WORKERS_SUSPENDED
+from structlog.testing import capture_logs
 
 from fakes import forged_callback
 from strata_datamodel.ids import OutboxId
@@ -68,3 +69,16 @@ def test_a_worker_that_somebody_suspends_answers_all_the_same(bell, queue):
             eventually(lambda: answered == [outbox_id])
     finally:
         queue.connection.delete(WORKERS_SUSPENDED)
+
+
+def test_a_ring_of_which_a_flush_left_half_is_a_line_and_no_traceback(bell, queue):
+    halved, whole = OutboxId(uuid4()), OutboxId(uuid4())
+    assert bell.ring(halved)
+    (job_id,) = queue.job_ids
+    queue.connection.hset(f"rq:job:{job_id}", "data", b"")
+    assert bell.ring(whole)
+    with capture_logs() as lines, at_work(queue) as answered:
+        eventually(lambda: answered == [whole])
+    told = [line for line in lines if line["event"] == "ring_unreadable"]
+    assert len(told) == 1
+    assert "exc_info" not in told[0]
