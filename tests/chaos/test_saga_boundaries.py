@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from chaos.saga_trials import DeletionTrial, ErasureTrial, ProvisioningTrial, ReindexTrial, Trial
+from chaos.server_summaries_trial import SummariesTrial
 from chaos.soaking import MINUTES, SEED, say
 from integration.search.search_world import SearchWorld
-from scenario.saga_kills import BACK, FORWARD, KillPoints, drive_through, points_of, refused_at, steps_of
+from scenario.saga_kills import BACK, FORWARD, KillPoints, SagaWorld, drive_through, points_of, refused_at, steps_of
 from strata_core.sagas.definitions import LocalStep, SagaDefinition
 from strata_core.sagas.tools import SagaTools
 from strata_core.search.source import CurrentEntities
@@ -143,6 +144,12 @@ def test_fault_01_killed_at_each_boundary_and_each_two_an_index_is_made_anew_or_
     try_all(reindexing())
 
 
+def test_fault_01_killed_at_each_boundary_and_each_two_regions_are_made_anew(
+    system_units, shifted_clock, database, two_organizations
+):
+    try_all(SummariesTrial(SagaWorld(system_units, shifted_clock, database), two_organizations))
+
+
 def test_every_saga_that_workers_run_is_tried():
-    tried = (ProvisioningTrial, DeletionTrial, ErasureTrial, ReindexTrial)
+    tried = (ProvisioningTrial, DeletionTrial, ErasureTrial, ReindexTrial, SummariesTrial)
     assert {trial.definition.kind for trial in tried} == {saga.kind for saga in SAGAS}

@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
-from sqlalchemy import insert, update
+from sqlalchemy import func, insert, select, update
 
 from fixtures.api import ApiWorld, Tenant
 from strata_core.context import Actor, ActorKind, Context
@@ -17,11 +17,15 @@ from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
 from strata_core.sagas.definitions import LocalStep, SagaDefinition, nothing_to_undo
 from strata_core.sagas.starting import start_saga
+from strata_core.server_metrics.commands import keep_parts
+from strata_core.server_metrics.summaries import refresh
+from strata_datamodel.server_metrics import LEVELS
 from strata_datamodel.tables.alerting import alerts
 from strata_datamodel.tables.notifying import notifications
 from strata_datamodel.tables.organizations import memberships
 from strata_datamodel.tables.outbox import outbox
 from strata_datamodel.tables.sagas import sagas
+from strata_datamodel.tables.server_metrics import error_logs, server_metrics, server_metrics_daily
 
 Body = Mapping[str, object]
 CONDITION = {"measurement": "system_metrics", "field": "value", "threshold": 90}
@@ -134,6 +138,30 @@ class Things:
             row = {"organization_id": self.tenant.organization_id, "id": new_id(uow), "outbox_id": new_id(uow)}
             row["webhook_id"] = UUID(self.made["webhook_id"])
             uow.execute(insert(notifications), {**row, "event_kind": "alert.fired"})
+
+    def server_rows(self) -> None:
+        """Of the host that the path names, each five seconds after the one before."""
+        with self.tenant.system_units.organization(self.tenant.organization_id) as uow:
+            keep_parts(uow)
+            host = UUID(self.made["host_id"])
+            held = uow.execute(
+                select(func.count()).select_from(server_metrics).where(server_metrics.c.server_id == host)
+            )
+            at = uow.now() - timedelta(hours=1) + held.scalar_one() * timedelta(seconds=5)
+            row = {"organization_id": uow.organization_id, "server_id": host, "timestamp": at}
+            uow.execute(insert(server_metrics), {**row, "cpu_usage": 7})
+            uow.execute(insert(error_logs), {**row, "id": new_id(uow), "level": "error", "message": "disk full"})
+
+    def server_day(self) -> None:
+        """Of a host in a region of its own."""
+        host = self.post("hosts", {"name": named()})
+        with self.tenant.system_units.organization(self.tenant.organization_id) as uow:
+            row = {"organization_id": uow.organization_id, "server_id": UUID(host), "region": named()}
+            counts = dict.fromkeys((f"{part}_samples" for part in LEVELS), 0)
+            uow.execute(
+                insert(server_metrics_daily), {**row, **counts, "day": uow.now().date(), "samples": 1, "errors": 0}
+            )
+            refresh(uow)
 
     def dependency(self) -> str:
         return self.post(
@@ -252,6 +280,9 @@ LISTED: dict[str, Callable[[Things], object]] = {
     "role_assignments_list": MAKERS["assignment_id"],
     "roles_list": MAKERS["role_id"],
     "sagas_list": MAKERS["saga_id"],
+    "servers_errors": Things.server_rows,
+    "servers_metrics": Things.server_rows,
+    "servers_regions": Things.server_day,
     "service_accounts_list": MAKERS["account_id"],
     "services_list": MAKERS["service_id"],
     "team_members_list": Things.team_member,

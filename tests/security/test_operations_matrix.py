@@ -32,7 +32,7 @@ MORE = dict.fromkeys(
 # Whoever sets a provider could be signed in by it as any admin.
 MORE |= dict.fromkeys(("identity_provider_put", "identity_provider_delete"), role_permissions("admin"))
 # Values of a host are shown to who may see the host.
-MORE["hosts_latest"] = {"hosts:read"}
+MORE |= dict.fromkeys(("hosts_latest", "servers_errors", "servers_metrics"), frozenset({"hosts:read"}))
 # What no key may do, whatever it holds, but a person who is signed in.
 IN_PERSON = {"members_transfer_ownership", "orgs_delete"}
 

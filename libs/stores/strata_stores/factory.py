@@ -18,6 +18,7 @@ from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.latest_values import LatestValues
+from strata_core.ports.list_reader import ListReader
 from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
@@ -82,6 +83,8 @@ class Stores:
     ring_key: bytes = field(repr=False)
     breakers: tuple[Breaker, ...]
     relational_health: Callable[[], StoreHealth]
+    copies: ListReader | None = None
+    replica_health: Callable[[], list[StoreHealth]] = list
 
     def health(self) -> list[StoreHealth]:
         """All at once: one that hangs makes none of the others late."""
@@ -94,7 +97,7 @@ class Stores:
             "archive": self.archive.health,
         }
         with ThreadPoolExecutor(len(checks), thread_name_prefix="health") as pool:
-            return list(pool.map(lambda check: check(), checks.values()))
+            return [*pool.map(lambda check: check(), checks.values()), *self.replica_health()]
 
 
 @contextmanager
@@ -157,6 +160,8 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
                 mail_breaker,
             ),
             relational_health=relational.health,
+            copies=relational.copies,
+            replica_health=list if relational.copies is None else relational.copies.health,
         )
 
 

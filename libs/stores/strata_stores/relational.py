@@ -7,10 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from strata_core.ports.clock import Clock
 from strata_core.ports.data_keys import DataKeys
 from strata_core.ports.key_rotation import RotatingSecretBox
+from strata_core.ports.list_reader import ListReader
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.errors import InvalidError
@@ -21,6 +23,7 @@ from strata_stores.clock import SystemClock
 from strata_stores.postgres.data_keys import PostgresDataKeys
 from strata_stores.postgres.engine import open_engine
 from strata_stores.postgres.health import relational_health
+from strata_stores.postgres.replicas import Replica, RoutedReads
 from strata_stores.postgres.roles import APP, WORKER
 from strata_stores.postgres.unit_of_work import PostgresUnitsOfWork
 from strata_stores.secrets.box import AesGcmSecretBox
@@ -76,6 +79,8 @@ class Relational:
     keyring: WrappingKeyring
     breaker: Breaker
     health: Callable[[], StoreHealth]
+    copies: RoutedReads | None
+    """Lists that may be seconds old; None where there is no replica."""
 
 
 @contextmanager
@@ -95,7 +100,23 @@ def open_relational(settings: Settings, urls: ServerUrls, *, with_system: bool) 
             system = PostgresUnitsOfWork(worker, clock, breaker)
         keys = PostgresDataKeys(stack.enter_context(_units_for_keys(urls.relational, clock, breaker, system)))
         box = AesGcmSecretBox(keys, keyring, clock)
-        yield Relational(clock, units, system, box, keys, keyring, breaker, lambda: relational_health(app, clock))
+        copies = stack.enter_context(_replicas(settings, units, app, clock))
+        yield Relational(
+            clock, units, system, box, keys, keyring, breaker, lambda: relational_health(app, clock), copies
+        )
+
+
+@contextmanager
+def _replicas(settings: Settings, units: ListReader, app: Engine, clock: Clock) -> Iterator[RoutedReads | None]:
+    with ExitStack() as stack:
+        replicas = []
+        for number, url in enumerate(settings.relational_read_urls, 1):
+            name = f"postgresql_replica_{number}"
+            engine = open_engine(url.get_secret_value(), role=APP, application="strata-reads")
+            stack.callback(engine.dispose)
+            replicas.append(Replica(name, engine, Breaker(name, clock)))
+        lag_s = settings.relational_read_lag_s
+        yield RoutedReads(units, app, replicas, clock, lag_s=lag_s) if replicas else None
 
 
 @contextmanager

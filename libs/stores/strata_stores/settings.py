@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     relational_url: SecretStr = SecretStr(EMBEDDED)
     relational_worker_url: SecretStr | None = None
     relational_owner_url: SecretStr | None = None
+    relational_read_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    relational_read_lag_s: Annotated[float, Field(ge=0, le=3_600)] = 10.0
     redis_url: SecretStr = SecretStr(EMBEDDED)
     metrics_url: SecretStr = SecretStr(EMBEDDED)
     metrics_token: SecretStr | None = None
@@ -124,6 +126,17 @@ class Settings(BaseSettings):
             except psycopg.ProgrammingError:
                 raise ValueError("is not a URL that PostgreSQL's library can read") from None
         return value
+
+    @field_validator("relational_read_urls", mode="before")
+    @classmethod
+    def _replicas(cls, value: object) -> object:
+        """With spaces between: a URL of PostgreSQL's may have commas."""
+        urls = [SecretStr(part) for part in value.split()] if isinstance(value, str) else value
+        for url in urls if isinstance(urls, list | tuple) else ():
+            if urlsplit(url.get_secret_value()).scheme not in SCHEMES["relational_url"]:
+                raise ValueError("must be URLs beginning with postgresql://, with spaces between")
+            cls._parsable(url)
+        return urls
 
     @field_validator("wrapping_key", "audit_signing_key")
     @classmethod

@@ -18,6 +18,7 @@ from strata_core.ports.clock import Clock
 from strata_core.ports.identity_provider import IdentityProviders
 from strata_core.ports.known_passwords import KnownPasswords
 from strata_core.ports.latest_values import LatestValues
+from strata_core.ports.list_reader import ListReader
 from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.metric_store import MetricStore
@@ -54,6 +55,8 @@ class ApiDeps:
     live_bus: LiveBus | None = None
     """Tells other processes at once who may not do any more what they could; None where there is no other."""
     latest_values: LatestValues = field(default_factory=Nowhere)
+    copies: ListReader | None = None
+    """Where lists are read that may be seconds old; None where there is no replica."""
     public_url: str | None = None
     """Where browsers reach the API when a proxy changes the host they see."""
     has_self_service: bool = False

@@ -39,6 +39,7 @@ def build_api(
         search_index=stores.search_index,
         cache=stores.cache,
         latest_values=stores.latest_values,
+        copies=stores.copies,
         clock=stores.clock,
         password_hasher=stores.password_hasher,
         known_passwords=ListedPasswords.with_file(settings.breached_passwords_file),

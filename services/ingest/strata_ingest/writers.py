@@ -13,6 +13,7 @@ from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import METRIC_STORE, LogLanding, MetricLanding
 from strata_ingest.newest import NewestValues
+from strata_ingest.server_metrics import ServerRows, WithServerRows
 from strata_ingest.series_admitting import SeriesAdmitting
 from strata_ingest.series_gate import SeriesGate
 from strata_ingest.tombstones import Closed
@@ -37,7 +38,9 @@ def metric_writer(
     gate = SeriesGate(units, shared.registered, clock)
     series = SeriesAdmitting(gate, units, store=METRIC_STORE, refused=instruments.refused_points)
     landing = MetricLanding(store, units, series, notes, shared, newest)
-    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff, closed=closed)
+    rows = ServerRows(units, clock, instruments.server_rows_refused)
+    with_rows = WithServerRows(landing, rows.note_points, rows)
+    return SpoolWriter(spool, with_rows, units, clock, instruments, backoff=backoff, closed=closed)
 
 
 def log_writer(
@@ -53,4 +56,6 @@ def log_writer(
     """`units` are those of the role worker, `shared` is that of the edge."""
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
     landing = LogLanding(store, units, notes, (shared or Shared()).events)
-    return SpoolWriter(spool, landing, units, clock, instruments, backoff=backoff, closed=closed)
+    rows = ServerRows(units, clock, instruments.server_rows_refused)
+    with_rows = WithServerRows(landing, rows.note_events, rows)
+    return SpoolWriter(spool, with_rows, units, clock, instruments, backoff=backoff, closed=closed)

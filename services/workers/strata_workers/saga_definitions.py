@@ -7,5 +7,6 @@ from strata_core.organizations.deletion import DELETION
 from strata_core.organizations.provisioning import PROVISIONING_SAGA
 from strata_core.sagas.definitions import SagaDefinition
 from strata_core.search.reindexing import REINDEX
+from strata_core.server_metrics.summaries import SERVER_SUMMARIES
 
-SAGAS: Final[tuple[SagaDefinition, ...]] = (PROVISIONING_SAGA, DELETION, ERASURE, REINDEX)
+SAGAS: Final[tuple[SagaDefinition, ...]] = (PROVISIONING_SAGA, DELETION, ERASURE, REINDEX, SERVER_SUMMARIES)

@@ -59,6 +59,7 @@ from strata_workers.saga_figures import NO_SAGAS, saga_figures_of
 from strata_workers.saga_runner import RENEWAL_PAUSE_S, SagaRunner
 from strata_workers.sealer import Anchorer, Sealer
 from strata_workers.sender import Sender
+from strata_workers.server_metrics import ServerMetricsKeeper
 from strata_workers.sweeper import Sweeper
 
 OUTBOX_KEPT: Final = timedelta(days=7)
@@ -169,6 +170,7 @@ class Worker:
         anchorer = Anchorer(deps.units, deps.archive, deps.anchor_signer)
         log_pruner = LogPruner(deps.log_store, deps.clock, deps.logs_kept_days)
         sweeper = Sweeper(deps.units, _tools(deps), deps.registry)
+        servers = ServerMetricsKeeper(deps.units)
         return [
             self._led("saga-recall", self._sagas.recall, pause_s=30.0),
             self._purge("saga-purge", lambda uow: purge_ended(uow, older_than=SAGAS_KEPT, limit=PURGED_PER_PASS)),
@@ -179,6 +181,8 @@ class Worker:
             self._led("audit-anchorer", anchorer.step, pause_s=2.0),
             self._led("access-log-pruner", ReadPruner(deps.units).step, pause_s=_PURGE_PAUSE_S),
             self._led("log-pruner", log_pruner.step, pause_s=_PURGE_PAUSE_S),
+            self._led("server-metrics", servers.step, pause_s=30.0),
+            self._led("server-metrics-pruner", servers.forget, pause_s=_PURGE_PAUSE_S),
             self._purge("outbox-purge", lambda uow: purge_done(uow, older_than=OUTBOX_KEPT, limit=PURGED_PER_PASS)),
             self._purge("notification-purge", lambda uow: purge_finished(uow, limit=PURGED_PER_PASS)),
             self._purge("idempotency-purge", lambda uow: purge_expired(uow, limit=PURGED_PER_PASS)),

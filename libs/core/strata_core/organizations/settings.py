@@ -25,6 +25,9 @@ class OrganizationSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     access_log_retention_days: Annotated[
         int, msgspec.Meta(ge=1, le=ACCESS_LOG_DAYS_MAX, description="How long it is kept who read what.")
     ] = ACCESS_LOG_DAYS
+    relational_server_metrics: Annotated[
+        bool, msgspec.Meta(description="Server metrics and errors are kept as rows of the relational store too.")
+    ] = False
     labels: Annotated[
         dict[_Label, _Text], msgspec.Meta(max_length=SETTINGS_LABELS, description="Marks of your own.")
     ] = {}
