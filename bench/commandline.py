@@ -18,8 +18,11 @@ from bench.rows import (
     hot_list,
     ingest_auth,
     ingest_bulk,
+    ingest_influx,
     ingest_line_protocol,
     ingest_steps,
+    otlp_parse,
+    remote_write_parse,
     saga_throughput,
 )
 
@@ -28,7 +31,10 @@ ROWS: Final[dict[str, Row]] = {
     for row in (
         ingest_line_protocol.ROW,
         ingest_bulk.ROW,
+        ingest_influx.ROW,
         ingest_steps.ROW,
+        remote_write_parse.ROW,
+        otlp_parse.ROW,
         ingest_auth.ROW,
         authenticated_get.ROW,
         cached_panel.ROW,
