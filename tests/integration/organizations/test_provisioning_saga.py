@@ -7,7 +7,9 @@ from scenario.saga_kills import BACK, FORWARD, drive_to_end, points_of, refused_
 from strata_core.access.queries import recognise_key
 from strata_core.access.tokens import parse_token
 from strata_core.context import Actor, ActorKind
+from strata_core.organizations.founding import found_organization, founder_of
 from strata_core.organizations.provisioning import PROVISIONING_SAGA, begin_provisioning
+from strata_core.people.person import Person
 from strata_datamodel.errors import ConflictError, UnauthenticatedError
 
 OPERATOR = Actor(ActorKind.SYSTEM, None, "test")
@@ -80,6 +82,21 @@ def test_a_slug_on_its_way_is_taken(held):
     with pytest.raises(ConflictError) as refused:
         begin(held, "taken")
     assert refused.value.code == "slug_taken"
+
+
+def test_one_that_somebody_made_for_themselves_opens_or_nothing_of_it_is_left(held):
+    person = Person(held.made["acme"].user_id, "test")
+    for refused, state in ((None, "done"), ("open", "compensated")):
+        definition = PROVISIONING_SAGA if refused is None else refused_at(PROVISIONING_SAGA, refused)
+        with held.app_units.person(person.user_id) as uow:
+            made, saga_id = found_organization(founder_of(person, uow), uow, slug=f"own-{state}", name="Own")
+        assert drive_to_end(held.world, definition, held.tools, saga_id) == state
+        left = held.holdings(made.id)
+        if refused is None:
+            assert status_of(held, made.id) == ["active"]
+            assert (left["memberships"], "api_keys" in left) == (1, False)
+        else:
+            assert left == {"outbox": 1}
 
 
 @pytest.mark.parametrize(
