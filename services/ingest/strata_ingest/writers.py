@@ -13,9 +13,9 @@ from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import METRIC_STORE, LogLanding, MetricLanding
 from strata_ingest.newest import NewestValues
-from strata_ingest.server_metrics import ServerRows, WithServerRows
 from strata_ingest.series_admitting import SeriesAdmitting
 from strata_ingest.series_gate import SeriesGate
+from strata_ingest.server_metrics import ServerRows, WithServerRows
 from strata_ingest.tombstones import Closed
 from strata_ingest.writer import DEFAULT_BACKOFF, Backoff, SpoolWriter
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     TableValuedAlias,
     and_,
     delete,
+    false,
     func,
     literal,
     literal_column,
@@ -40,6 +41,12 @@ from strata_datamodel.tables.organizations import memberships
 from strata_datamodel.tables.outbox import dead_letters, idempotency, outbox
 from strata_datamodel.tables.people import email_changes, invitations, legacy_users
 from strata_datamodel.tables.series import metric_series
+from strata_datamodel.tables.server_metrics import (
+    error_logs,
+    server_metrics,
+    server_metrics_daily,
+    server_metrics_hourly,
+)
 from strata_datamodel.tables.sign_in import passkeys, recovery_codes, security_events, totp_secrets
 from strata_datamodel.tables.users import password_hashes, sessions, users
 
@@ -115,12 +122,15 @@ def _doomed(selector: Selector, tags: Sequence[TagPair]) -> Iterator[Doomed]:
     yield Doomed(dead_letters, and_(is_plain, _holds(dead_letters.c.content, selector)))
     yield Doomed(outbox, and_(events.IS_DONE, events.tells(selector)))
     yield Doomed(idempotency, _holds(idempotency.c.response, selector))
+    yield Doomed(error_logs, _is_in_error(selector))
     labels = labels_of(selector)
     if labels:
         yield Doomed(alert_states, _has_one(alert_states, "labels", labels))
     else:
         yield Doomed(alert_states, _tells(alert_states.c.labels, selector))
     if selector.kind is ErasureKind.HOST:
+        for table in (server_metrics, server_metrics_hourly, server_metrics_daily):
+            yield Doomed(table, _is_of_host(table, selector.value))
         yield Doomed(hosts, hosts.c.name == selector.value)
     if selector.kind is ErasureKind.PERSON:
         yield Doomed(mails, mails.c.recipient.in_(selector.identifiers))
@@ -149,6 +159,27 @@ def _is_in_alert(selector: Selector) -> ColumnElement[bool]:
     texts = [_names_one(column, selector) for column in (a.summary, a.description)]
     by = [a.acknowledged_by.in_(selector.identifiers), a.resolved_by.in_(selector.identifiers)]
     return or_(*texts, *by, _tells(a.labels, selector))
+
+
+def _is_in_error(selector: Selector) -> ColumnElement[bool]:
+    """By what the row itself says: of its event's labels it keeps the fixed ones only."""
+    e = error_logs.c
+    match selector.kind:
+        case ErasureKind.HOST:
+            return _is_of_host(error_logs, selector.value)
+        case ErasureKind.PERSON:
+            return or_(false(), *(_names_one(text, selector) for text in (e.message, e.service, e.stream)))
+        case ErasureKind.LABEL:
+            fixed = {"level": e.level, "service_id": e.service, "stream": e.stream}
+            is_told = func.strpos(func.lower(e.message), selector.value.lower()) > 0
+            if selector.key == "host_id":
+                return or_(is_told, _is_of_host(error_logs, selector.value))
+            return or_(is_told, fixed[selector.key] == selector.value) if selector.key in fixed else is_told
+
+
+def _is_of_host(table: Table, name: str) -> ColumnElement[bool]:
+    named = select(hosts.c.id).where(hosts.c.organization_id == table.c.organization_id, hosts.c.name == name)
+    return table.c.server_id.in_(named)
 
 
 def _is_in_tags(table: Table, selector: Selector) -> ColumnElement[bool]:

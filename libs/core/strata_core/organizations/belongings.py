@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, Table, delete, func, select, tuple_
 
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.server_metrics.lists import region_days
 from strata_datamodel.ids import SagaId
 from strata_datamodel.tables.all import metadata
 from strata_datamodel.tables.erasing import receipts, tombstones
@@ -33,6 +34,7 @@ def count_rows(uow: UnitOfWork) -> dict[str, int]:
     here = uow.organization_id
     wanted = {str(table.name): _count(table).where(table.c.organization_id == here) for table in belonging_tables()}
     wanted[str(organizations.name)] = _count(organizations).where(organizations.c.id == here)
+    wanted[str(region_days.name)] = _count(region_days).where(region_days.c.organization_id == here)
     counts = {name: int(uow.execute(count).scalar_one()) for name, count in wanted.items()}
     return {name: count for name, count in counts.items() if count}
 
@@ -48,6 +50,8 @@ def delete_bite(uow: UnitOfWork, saga_id: SagaId) -> bool:
     room -= _delete(uow, sagas, (sagas.c.organization_id == here) & (sagas.c.id != saga_id), room)
     if room <= 0:
         return True
+    if uow.execute(select(region_days.c.day).where(region_days.c.organization_id == here).limit(1)).first():
+        uow.execute(select(func.app.refresh_server_summaries()))  # made of rows that are gone by now
     uow.execute(delete(organizations).where(organizations.c.id == here))
     return False
 
