@@ -82,6 +82,15 @@ def test_a_histogram_is_its_totals_and_cumulative_buckets():
     }
 
 
+def test_a_sender_cannot_name_a_bucket_itself():
+    point = _point(count=1, bucket_counts=[1], attributes=[attribute("le", "mine"), attribute("z", "1")])
+    data = {"data_points": [point], "aggregation_temporality": 2}
+    assert _rows(_parsed({"name": "h", "histogram": data})) == {
+        ("count", (("le", "mine"), ("z", "1"))): 1,
+        ("bucket", (("le", "+Inf"), ("z", "1"))): 1,
+    }
+
+
 def test_an_exponential_histogram_has_the_bounds_that_its_scale_says():
     point = _point(
         count=21,

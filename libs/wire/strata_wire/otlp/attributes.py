@@ -46,9 +46,13 @@ def sorted_tags(*parts: Mapping[str, str]) -> Tags:
     tags: dict[str, str] = {}
     for part in parts:
         tags.update(part)
-    if len(tags) > TAGS_PER_SERIES:
-        raise PointError(f"more than {TAGS_PER_SERIES} tags, those of resource and scope counted")
+    check_tags(len(tags))
     return tuple(sorted(tags.items()))
+
+
+def check_tags(count: int) -> None:
+    if count > TAGS_PER_SERIES:
+        raise PointError(f"more than {TAGS_PER_SERIES} tags, those of resource and scope counted")
 
 
 def checked_name(name: str, what: str) -> str:

@@ -18,7 +18,7 @@ from strata_wire.otlp.messages import (
     NumberPoint,
     SummaryPoint,
 )
-from strata_wire.otlp.series import BUCKET, COUNT, INFINITE, MAX, MIN, QUANTILE, SUM, VALUE, Head, Keys, bucket_keys
+from strata_wire.otlp.series import BUCKET, COUNT, INFINITE, LE, MAX, MIN, QUANTILE, SUM, VALUE, Head, Keys, bucket_keys
 from strata_wire.times_kept import TimesKept
 
 Row = tuple[SeriesKey, float]
@@ -114,10 +114,12 @@ def _exponential(keys: Keys, point: ExponentialPoint) -> Iterator[Row]:
     bounds.append(_finite(point.zero_threshold, "zero threshold"))
     bounds += [_power(positive.offset + place + 1, point.scale) for place in range(len(above))]
     totals = _cumulative([*reversed(below), point.zero_count, *above])
-    for bound, total in zip(bounds, totals, strict=True):
-        if math.isfinite(bound):
-            yield keys.of(BUCKET, le=number_text(bound + 0.0)), total  # zero has no sign here
-    yield keys.of(BUCKET, le=INFINITE), totals[-1]
+    # Zero has no sign here.
+    told = {
+        number_text(bound + 0.0): total for bound, total in zip(bounds, totals, strict=True) if math.isfinite(bound)
+    }
+    told[INFINITE] = totals[-1]
+    yield from zip(keys.each(BUCKET, LE, told), told.values(), strict=True)
 
 
 def _power(index: int, scale: int) -> float:
@@ -134,7 +136,8 @@ def _summary(keys: Keys, point: SummaryPoint) -> Iterator[Row]:
     quantiles = point.quantile_values or []
     if len(quantiles) > BUCKETS_PER_HISTOGRAM:
         raise PointError(f"more than {BUCKETS_PER_HISTOGRAM} quantiles")
-    for each in quantiles:
-        # Of a window without observations a quantile is NaN: there is none then.
-        if not math.isnan(each.value):
-            yield keys.of(QUANTILE, quantile=number_text(each.quantile)), _finite(each.value, QUANTILE)
+    # Of a window without observations a quantile is NaN: there is none then.
+    known = [each for each in quantiles if not math.isnan(each.value)]
+    texts = [number_text(each.quantile) for each in known]
+    values = [_finite(each.value, QUANTILE) for each in known]
+    yield from zip(keys.each(QUANTILE, QUANTILE, texts), values, strict=True)

@@ -1,15 +1,23 @@
 """Which series the values of a data point belong to."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 from typing import Final
 
 from strata_datamodel.limits import BUCKETS_PER_HISTOGRAM
-from strata_datamodel.metrics import FieldClass, SeriesKey
-from strata_wire.otlp.attributes import PointError, checked_name, number_text, sorted_tags, tag_value, tags_of
+from strata_datamodel.metrics import FieldClass, SeriesKey, Tags
+from strata_wire.otlp.attributes import (
+    PointError,
+    check_tags,
+    checked_name,
+    number_text,
+    sorted_tags,
+    tag_value,
+    tags_of,
+)
 from strata_wire.otlp.messages import CUMULATIVE, DELTA, KeyValue, Resource, Scope
 
 VALUE: Final = "value"
@@ -59,22 +67,26 @@ class Head:
         """Raises PointError."""
         if self.refusal is not None:
             raise PointError(self.refusal)
-        keys = Keys(self, tags_of(attributes))
-        keys.of(VALUE)
-        return keys
+        # What tells points of one metric apart stands above what a sender calls the same.
+        own = {_TEMPORALITY: self.tags[_TEMPORALITY]} if _TEMPORALITY in self.tags else {}
+        return Keys(self.name, sorted_tags(self.origin.tags, self.tags, tags_of(attributes), own))
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    head: Head
-    tags: dict[str, str]
+    measurement: str
+    tags: Tags
 
-    def of(self, field: str, **more: str) -> SeriesKey:
-        """Tags that tell points of one metric apart stand above what a sender calls the same. Raises PointError."""
-        head = self.head
-        own = {_TEMPORALITY: head.tags[_TEMPORALITY]} if _TEMPORALITY in head.tags else {}
-        tags = sorted_tags(head.origin.tags, head.tags, self.tags, own, more)
-        return SeriesKey(head.name, tags, field, FieldClass.NUMBER)
+    def of(self, field: str) -> SeriesKey:
+        return SeriesKey(self.measurement, self.tags, field, FieldClass.NUMBER)
+
+    def each(self, field: str, tag: str, texts: Iterable[str]) -> Iterator[SeriesKey]:
+        """With a tag more, which stands above all others too. Raises PointError."""
+        before = tuple(pair for pair in self.tags if pair[0] < tag)
+        after = tuple(pair for pair in self.tags if pair[0] > tag)
+        check_tags(len(before) + 1 + len(after))
+        for text in texts:
+            yield SeriesKey(self.measurement, (*before, (tag, text), *after), field, FieldClass.NUMBER)
 
 
 def resource_origin(resource: Resource | None) -> Origin:
@@ -112,4 +124,4 @@ def bucket_keys(keys: Keys, bounds: Sequence[float]) -> list[SeriesKey]:
         raise PointError(f"more than {BUCKETS_PER_HISTOGRAM} buckets")
     if not all(map(math.isfinite, bounds)) or any(lower >= upper for lower, upper in pairwise(bounds)):
         raise PointError("the bounds of its buckets do not ascend")
-    return [keys.of(BUCKET, le=text) for text in (*map(number_text, bounds), INFINITE)]
+    return list(keys.each(BUCKET, LE, (*map(number_text, bounds), INFINITE)))
