@@ -18,6 +18,7 @@ from bench.rows import (
     hot_list,
     ingest_auth,
     ingest_bulk,
+    ingest_influx,
     ingest_line_protocol,
     ingest_steps,
     otlp_parse,
@@ -30,6 +31,7 @@ ROWS: Final[dict[str, Row]] = {
     for row in (
         ingest_line_protocol.ROW,
         ingest_bulk.ROW,
+        ingest_influx.ROW,
         ingest_steps.ROW,
         remote_write_parse.ROW,
         otlp_parse.ROW,

@@ -1,6 +1,7 @@
 """One measured run: warm up, send, wait until all of it is in the store, and only then look at the clocks."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,13 +47,22 @@ class Ingested:
 
 
 def ingested(
-    server: Server, load: Load, kind: str, *, warm_bodies: int, bodies: int, connections: int, items_per_body: int
+    server: Server,
+    load: Load,
+    kind: str,
+    *,
+    warm_bodies: int,
+    bodies: int,
+    connections: int,
+    items_per_body: int,
+    once_warm: Callable[[], object] = lambda: None,
 ) -> Ingested:
     """`warm_bodies` are sent first and not counted: imports, caches, new series and hosts are behind them."""
     warm = warm_bodies * connections * items_per_body
     load.send(0, warm_bodies)
     server.wait_until_written(kind, warm, DRAIN_S)
     settling_cpu_s, idle_cpu_share = at_rest(server)
+    once_warm()
     before, started_s = server.cpu(), time.monotonic()
     sent = load.send(warm_bodies, bodies)
     accepted = server.cpu().since(before)

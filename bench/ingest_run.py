@@ -1,6 +1,6 @@
 """What every row says of a run that sends bodies until their items are in the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -8,7 +8,7 @@ from bench.cores import Cores
 from bench.figures import Figure
 from bench.harness import Ingested
 from bench.load import Load, Target, load_generator
-from bench.server import Server, fresh_server
+from bench.server import NO_SETTINGS, Server, fresh_server
 from bench.workloads.sending import Workload
 
 RUN_FIGURES: Final = (
@@ -40,10 +40,12 @@ def run_values(run: Ingested) -> dict[str, float]:
 
 
 @contextmanager
-def loaded_server(workload: Workload, bodies: int, cores: Cores) -> Iterator[tuple[Server, Load]]:
+def loaded_server(
+    workload: Workload, bodies: int, cores: Cores, settings: Mapping[str, str] = NO_SETTINGS
+) -> Iterator[tuple[Server, Load]]:
     """A server of its own, and what will send it the workload."""
     with (
-        fresh_server(cores) as server,
+        fresh_server(cores, settings=settings) as server,
         load_generator(workload, bodies, Target(server.ingest_port, server.ingest_key), cores.load) as load,
     ):
         yield server, load

@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parent.parent)
+_ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(_ROOT)
+sys.path.append(str(_ROOT / "tools"))
 
 from bench.commandline import main  # noqa: E402 - only now is it found
 

@@ -12,10 +12,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import psutil  # type: ignore[import-untyped]
@@ -37,6 +38,7 @@ _RAISED: Final = (
     Quota.SERIES,
 )
 _BIN: Final = Path(sys.executable).parent
+NO_SETTINGS: Final[Mapping[str, str]] = MappingProxyType({})
 _UNTUNED: Final = Path(__file__).with_name("untuned_server.py")
 _OPENER: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -125,11 +127,11 @@ class Server:
 
 
 @contextmanager
-def fresh_server(cores: Cores, *, is_tuned: bool = True) -> Iterator[Server]:
+def fresh_server(cores: Cores, *, is_tuned: bool = True, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[Server]:
     """With an organization, ready for load. `is_tuned`: the allocator settings of `strata up` are in force."""
     directory = Path(tempfile.mkdtemp(prefix="strata-bench-"))
     log = directory / "up.log"
-    environment = _environment(directory / "data")
+    environment = _environment(directory / "data") | dict(settings)
     command = [str(_BIN / "strata"), "up"] if is_tuned else [sys.executable, str(_UNTUNED)]
     try:
         with on_core(cores.server), log.open("wb") as output:

@@ -28,10 +28,12 @@ class PointWorkload:
     hosts_per_agent: int = 100
     seconds_per_body: int = 50
     is_gzipped: bool = True
+    bucket: str = ""
+    """Where an InfluxDB is to put it; Strata needs none."""
 
     @property
     def path(self) -> str:
-        return "/api/v2/write?precision=ns"
+        return "/api/v2/write?precision=ns" + (f"&bucket={self.bucket}" if self.bucket else "")
 
     @property
     def headers(self) -> Mapping[str, str]:
