@@ -159,7 +159,7 @@ OF_1 = bodies(LABELS, 1, b"")
 OF_2 = bodies(REFERENCES, 5, b"".join(message(4, s.encode() if isinstance(s, str) else s) for s in SYMBOLS))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(OF_1, max_size=4), st.sampled_from([1, 2]))
 def test_labels_are_walked_as_they_are_read(sent, version):
     known = KnownSeries()
@@ -169,7 +169,7 @@ def test_labels_are_walked_as_they_are_read(sent, version):
         check(_READY, body, version)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(OF_2, max_size=4))
 def test_references_to_symbols_are_walked_as_they_are_read(sent):
     known = KnownSeries()
@@ -179,7 +179,7 @@ def test_references_to_symbols_are_walked_as_they_are_read(sent):
         check(_READY, body, 2)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(st.one_of(OF_1, OF_2), st.data(), st.sampled_from([1, 2]))
 def test_damaged_bodies_are_walked_as_they_are_read(body, data, version):
     if body:
@@ -201,7 +201,7 @@ def test_values_come_back_to_the_bit_whatever_they_are(bits, time_ms):
 def test_many_series_are_found_again_in_any_order_and_in_both_versions():
     known = KnownSeries()
     known.prepare()
-    labels = [{**UP, "cpu": str(number)} for number in range(1_500)]
+    labels = [{**UP, "cpu": str(number)} for number in range(400)]
     for ordered in (labels, labels, labels[::-1], labels[::3] + labels[1::2]):
         body = b"".join(series_1(each, sample(1, NOW_MS), sample(2, NOW_MS + 1)) for each in ordered)
         check(known, body, 1)
@@ -209,7 +209,7 @@ def test_many_series_are_found_again_in_any_order_and_in_both_versions():
         for each in ordered:
             request.add(each, sample(1, NOW_MS))
         check(known, request.body, 2)
-    assert len(known) == 3_000
+    assert len(known) == 800
 
 
 def test_a_series_is_one_object_in_every_body():
