@@ -16,6 +16,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     func,
+    literal_column,
 )
 from sqlalchemy import Column as SqlColumn
 
@@ -43,8 +44,8 @@ def _of_server(table: Table, time: ColumnElement[object]) -> Mapping[str, Column
 def _summed(table: Table) -> dict[str, ColumnElement[object]]:
     shown: dict[str, ColumnElement[object]] = {"samples": table.c.samples}
     for name, column in LEVELS.items():
-        mean = table.c[f"{name}_sum"] / func.nullif(table.c[f"{name}_samples"], 0)
-        shown[f"{column}_avg"] = func.round(mean, 2)
+        mean = table.c[f"{name}_sum"] / func.nullif(table.c[f"{name}_samples"], literal_column("0"))
+        shown[f"{column}_avg"] = func.round(mean, literal_column("2"))
         shown[f"{column}_max"] = table.c[f"{name}_max"]
     for name in ("network_in_bytes", "network_out_bytes", "errors"):
         shown[name] = table.c[name]
