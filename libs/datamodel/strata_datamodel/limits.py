@@ -128,6 +128,9 @@ INGEST_IN_FLIGHT_BYTES: Final = 256 * MIB
 QUERY_FILTER_VALUES: Final = 1_000
 QUERY_RAW_POINTS: Final = 2_000_000  # points one question may fetch one by one, where the store cannot fold them itself
 
+FIELDS_PER_MEASUREMENT: Final = 256  # shown in the catalogue
+SERIES_LOOKED_AT: Final = 200  # of a field, for its classes and tags in the catalogue
+
 # Inventory
 HOSTS_PER_ORGANIZATION: Final = 50_000
 SERVICES_PER_ORGANIZATION: Final = 100_000

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from strata_core.access.grants import everywhere
 from strata_core.access.networks import Network
@@ -15,9 +16,12 @@ from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_core.quotas.queries import quotas_in_force
 from strata_core.quotas.rules import Quota, quota_bucket
 from strata_core.roles.effective import key_grants
+from strata_core.tier_retentions.queries import retentions_in_force
 from strata_datamodel.errors import DeniedError, NotFoundError
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.tiers import KEPT_NS, Tier
+from strata_datamodel.tiers import Tier
+
+_SECOND_NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
         organization = organization_of(uow, str(key.organization_id))
         values = quotas_in_force(uow)
         grants = key_grants(uow, key)
+        kept_s = retentions_in_force(uow)[Tier.RAW]
     if INGEST not in everywhere(grants):
         raise DeniedError(
             "this key may not send telemetry", code="scope_missing", hint="use a key with the scope `ingest`"
@@ -60,7 +65,7 @@ def recognise_caller(units: UnitsOfWork, token_text: str) -> Caller:
         request_buckets=(of_key, quota_bucket(organization.id, Quota.INGEST_REQUESTS, values)),
         byte_bucket=quota_bucket(organization.id, Quota.INGEST_BYTES, values),
         point_bucket=quota_bucket(organization.id, Quota.INGEST_POINTS, values),
-        raw_kept_ns=KEPT_NS[Tier.RAW],
+        raw_kept_ns=kept_s * _SECOND_NS,
     )
 
 

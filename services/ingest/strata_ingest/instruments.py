@@ -83,10 +83,10 @@ class WriterInstruments:
             "strata_writer_newest_given_up", "Newest values not told; readers ask the metric store", registry=registry
         )
         self.server_rows_refused = Counter(
-            "strata_server_metrics_refused", "Values and rows of servers not kept", ["reason"], registry=registry
-        )
-        self.server_rows_refused = Counter(
-            "strata_server_metrics_refused", "Values and rows of servers not kept", ["reason"], registry=registry
+            "strata_server_metrics_refused",
+            "Values and rows of servers not kept",
+            ["reason"],
+            registry=registry,
         )
         self.missed_sightings = Counter(
             "strata_writer_missed_sightings", "Touches of known hosts skipped in an outage", registry=registry

@@ -315,3 +315,13 @@ def test_every_answer_carries_a_request_id(shared_ingest):
     assert sent.headers["x-request-id"] == "mine-0001"
     forged = shared_ingest.client.get("/ping", headers={"x-request-id": "no spaces; please"})
     assert forged.headers["x-request-id"] != "no spaces; please"
+
+
+def test_an_organization_that_keeps_raw_points_for_longer_may_send_older_ones(ingest):
+    old = ingest.machine.clock.now_ns() - 8 * 86_400 * 10**9
+    ingest.database.run(
+        "INSERT INTO tier_retentions (organization_id, tier, kept_s) VALUES (%s, 'raw', 864000)",
+        ingest.acme.organization_id,
+    )
+    assert ingest.write(f"m,host=a v=1 {old}").status_code == 204
+    assert ingest.write(f"m,host=a v=1 {old}", ingest.globex).status_code == 422
