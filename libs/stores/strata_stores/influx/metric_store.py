@@ -48,7 +48,7 @@ from strata_stores.influx.transport import STORE, Credentials, Reply, Transport
 from strata_stores.influx.version_one import VersionOne
 
 _LINES_PER_REQUEST: Final = 10_000
-_POINTS_PER_REQUEST: Final = 20_000
+_POINTS_PER_REQUEST: Final = 30_000
 _BODY_BYTES: Final = 8 * MIB  # InfluxDB refuses more than 25 MB by default
 _HEALTH_TIMEOUT_S: Final = 2.0
 _QUERY: Final = "/query"
@@ -119,9 +119,8 @@ class InfluxMetricStore:
         if refused:
             rows = np.delete(rows, list(refused))
         with self._breaker.guard():
-            for first in range(0, len(rows), _POINTS_PER_REQUEST):
-                some = rows[first : first + _POINTS_PER_REQUEST]
-                if not self._is_taken_whole(joined_lines(batch, series, some)):
+            for some, body in _bodies(batch, series, rows):
+                if not self._is_taken_whole(body):
                     for lines in _requests(batch, series, some):
                         refused |= dict(refused_lines(lines, self._post))
         return WriteOutcome(len(batch) - len(refused), tuple(Rejection(row, refused[row]) for row in sorted(refused)))
@@ -265,8 +264,6 @@ class InfluxMetricStore:
 
     def _is_taken_whole(self, body: bytes) -> bool:
         """If not, each point has a line of its own when it is looked for."""
-        if len(body) > _BODY_BYTES:
-            return False
         reply = self._send(Tier.RAW, body)
         if not is_accepted(reply) and refusal_in(reply) is None:
             raise reply.unavailable()
@@ -288,6 +285,19 @@ class InfluxMetricStore:
             self._known_dialect().delete_span(span)
 
         return Link(self._database, partial(self._ask, timeout_s=self._delete_timeout_s), self._send, delete)
+
+
+def _bodies(batch: PointBatch, series: list[SeriesLine], rows: np.ndarray) -> Iterator[tuple[np.ndarray, bytes]]:
+    """With the rows that are in each, in the order of the batch."""
+    pending = [rows[first : first + _POINTS_PER_REQUEST] for first in range(0, len(rows), _POINTS_PER_REQUEST)][::-1]
+    while pending:
+        some = pending.pop()
+        body = joined_lines(batch, series, some)
+        if len(body) > _BODY_BYTES and len(some) > 1:
+            middle = len(some) // 2
+            pending += [some[middle:], some[:middle]]
+        else:
+            yield some, body
 
 
 def _requests(batch: PointBatch, series: list[SeriesLine], rows: np.ndarray) -> Iterator[Lines]:
