@@ -2,19 +2,29 @@
 
 from typing import Final, Protocol
 
+import pyarrow as pa
 from cramjam import DecompressionError, snappy
 from isal import isal_zlib
 
 from strata_datamodel.errors import InvalidError, TooLargeError
 from strata_datamodel.limits import DECOMPRESSION_RATIO, DECOMPRESSION_RATIO_FLOOR_BYTES, INGEST_BODY_BYTES
+from strata_wire.zstd_frames import FrameError, check_frames
 
 IDENTITY: Final = "identity"
 GZIP: Final = "gzip"
 DEFLATE: Final = "deflate"
+ZSTD: Final = "zstd"
 SNAPPY: Final = "snappy"
 """One block, without the frames of its file format: what Prometheus means by the word."""
 
-_CODINGS: Final = {"": IDENTITY, "identity": IDENTITY, "gzip": GZIP, "x-gzip": GZIP, "deflate": DEFLATE}
+_CODINGS: Final = {
+    "": IDENTITY,
+    "identity": IDENTITY,
+    "gzip": GZIP,
+    "x-gzip": GZIP,
+    "deflate": DEFLATE,
+    "zstd": ZSTD,
+}
 _GZIP_WRAPPER: Final = 31
 _ZLIB_WRAPPER: Final = 15
 _NO_WRAPPER: Final = -15
@@ -40,7 +50,7 @@ def coding_of(content_encoding: str | None) -> str:
         raise InvalidError(
             f"content encoding {content_encoding!r} is not supported",
             code="unsupported_encoding",
-            hint="send gzip, deflate or identity",
+            hint="send gzip, zstd, deflate or identity",
         )
     return coding
 
@@ -55,6 +65,8 @@ def decompress(body: bytes, coding: str, *, limit_bytes: int = INGEST_BODY_BYTES
     bound = min(limit_bytes, max(DECOMPRESSION_RATIO_FLOOR_BYTES, DECOMPRESSION_RATIO * len(body)))
     if coding == SNAPPY:
         return _snappy_block(body, bound)
+    if coding == ZSTD:
+        return _zstd(body, bound)
     if coding == GZIP:
         return _inflate(body, _GZIP_WRAPPER, bound, many_members=True)
     return _inflate(body, _ZLIB_WRAPPER if _has_zlib_header(body) else _NO_WRAPPER, bound, many_members=False)
@@ -75,6 +87,24 @@ def _snappy_block(body: bytes, bound: int) -> bytes:
         return bytes(snappy.decompress_raw(body))
     except DecompressionError as error:
         raise _damaged("its content is not valid") from error
+
+
+def _zstd(body: bytes, bound: int) -> bytes:
+    chunks: list[bytes] = []
+    room = bound
+    try:
+        check_frames(body)
+        with pa.CompressedInputStream(pa.BufferReader(body), "zstd") as stream:
+            while chunk := stream.read(min(_OUTPUT_CHUNK, room + 1)):
+                room -= len(chunk)
+                if room < 0:
+                    raise _too_large(bound)
+                chunks.append(chunk)
+    except FrameError as error:
+        raise _damaged(str(error)) from error
+    except OSError as error:
+        raise _damaged("its content is not valid") from error
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _inflate(body: bytes, wrapper: int, bound: int, *, many_members: bool) -> bytes:
