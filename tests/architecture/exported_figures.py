@@ -42,7 +42,7 @@ def registries(doorbell: Doorbell, spool: FileSpool) -> Iterator[CollectorRegist
     Worker(
         WorkerDeps(
             units=SimpleNamespace(organization=nobody), metric_store=nobody, log_store=nobody, search_index=nobody,
-            cache=nobody, doorbell=doorbell, notifier=nobody, secret_box=nobody,
+            cache=nobody, doorbell=doorbell, notifier=nobody, metric_tiers=nobody, secret_box=nobody,
             archive=nobody, anchor_signer=nobody,
             clock=clock, ring_queue=nobody, ring_key=b"", registry=worker,
             mailer=nobody, link_key=nobody, public_url="",

@@ -23,6 +23,7 @@ from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.metric_tiers import MetricTiers
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.password_hasher import PasswordHasher
 from strata_core.ports.search_index import SearchIndex
@@ -65,6 +66,7 @@ class Stores:
     units: UnitsOfWork
     system_units: SystemUnitsOfWork | None
     metric_store: MetricStore
+    metric_tiers: MetricTiers
     log_store: LogStore
     search_index: SearchIndex
     cache: Cache
@@ -134,6 +136,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             units=relational.units,
             system_units=relational.system_units,
             metric_store=metric_store,
+            metric_tiers=metric_store,
             log_store=log_store,
             search_index=search_index,
             cache=cache,

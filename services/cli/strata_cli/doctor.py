@@ -34,6 +34,7 @@ _ADVICE: Final = {
     "disk": "free space, or move the data with --data-dir",
     "workers": "start `strata worker`",
     "worker": "it hangs, was paused, or was killed: restart it. Ten minutes after its end it is forgotten",
+    "rollups": "see StrataRollupsBehind in docs/guide/operations.md; points are kept until they are rolled up",
     "clock": "synchronise clocks (chrony, systemd-timesyncd): late and future data is judged by them",
 }
 _RIGHTS: Final = {

@@ -15,6 +15,7 @@ from strata_cli.commands.dead_letters import app as letter_commands
 from strata_cli.commands.doctor import app as doctor_commands
 from strata_cli.commands.erasures import app as erasure_commands
 from strata_cli.commands.members import app as member_commands
+from strata_cli.commands.metrics import app as metric_commands
 from strata_cli.commands.options import DataDir, Json, Org
 from strata_cli.commands.receipts import app as receipt_commands
 from strata_cli.commands.roles import app as role_commands
@@ -52,6 +53,7 @@ app.add_typer(import_commands)
 for group in (
     doctor_commands,
     search_commands,
+    metric_commands,
     member_commands,
     role_commands,
     team_commands,

@@ -16,6 +16,7 @@ from strata_ingest.arrivals import Arrival, B, by_organization, events_of, group
 from strata_ingest.bookkeeping import InventoryNotes
 from strata_ingest.burying import buried_batches, bury_events, bury_points
 from strata_ingest.hand_over import HandOver, Shared
+from strata_ingest.late_marks import LateMarks
 from strata_ingest.merging import merged_events, merged_points
 from strata_ingest.newest import NewestValues
 from strata_ingest.series_admitting import SeriesAdmitting
@@ -72,6 +73,7 @@ class MetricLanding:
         inventory: InventoryNotes,
         shared: Shared,
         newest: NewestValues,
+        late: LateMarks,
     ) -> None:
         self._store = store
         self._units = units
@@ -79,6 +81,7 @@ class MetricLanding:
         self._inventory = inventory
         self._shared = shared
         self._newest = newest
+        self._late = late
 
     def committed_sequence(self, spool_id: UUID) -> int | None:
         return self._store.committed_sequence(spool_id)
@@ -105,6 +108,7 @@ class MetricLanding:
         for group, source in groups_to_write(arrivals, committed):
             batch, merged = merged_points([arrival.batch for arrival in group], source)
             outcome = self._store.write(batch)
+            self._late.mark(batch)
             self._newest.note(batch, outcome.rejected)
             written += outcome.written
             buried += len(outcome.rejected)
@@ -128,6 +132,7 @@ class MetricLanding:
         buried = 0
         for group, source in groups_held(arrivals, committed):
             batch, merged = merged_points([arrival.batch for arrival in group], source)
+            self._late.mark(batch)
             self._newest.doubt(batch.organization_id)
             refused = merged.rejections(self._store.write(batch).rejected)
             if not refused:

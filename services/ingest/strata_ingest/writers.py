@@ -12,6 +12,7 @@ from strata_ingest.bookkeeping import InventoryNotes
 from strata_ingest.hand_over import Shared
 from strata_ingest.instruments import WriterInstruments
 from strata_ingest.landing import METRIC_STORE, LogLanding, MetricLanding
+from strata_ingest.late_marks import LateMarks
 from strata_ingest.newest import NewestValues
 from strata_ingest.series_admitting import SeriesAdmitting
 from strata_ingest.series_gate import SeriesGate
@@ -37,7 +38,7 @@ def metric_writer(
     notes = InventoryNotes(units, clock, instruments.missed_sightings)
     gate = SeriesGate(units, shared.registered, clock)
     series = SeriesAdmitting(gate, units, store=METRIC_STORE, refused=instruments.refused_points)
-    landing = MetricLanding(store, units, series, notes, shared, newest)
+    landing = MetricLanding(store, units, series, notes, shared, newest, LateMarks(units, clock))
     rows = ServerRows(units, clock, instruments.server_rows_refused)
     with_rows = WithServerRows(landing, rows.note_points, rows)
     return SpoolWriter(spool, with_rows, units, clock, instruments, backoff=backoff, closed=closed)

@@ -25,11 +25,13 @@ from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
 from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.metric_tiers import MetricTiers
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitOfWork
+from strata_core.rollups.queries import RollupFigures, rollup_figures
 from strata_core.sagas.claiming import purge_ended
 from strata_core.sagas.definitions import SagaDefinition
 from strata_core.sagas.events import DOORBELL_KINDS
@@ -43,6 +45,7 @@ from strata_datamodel.errors import UnavailableError
 from strata_datamodel.health import StoreHealth
 from strata_workers.drift_figures import drift_figures
 from strata_workers.evaluator import Evaluator
+from strata_workers.gap_finder import GapFinder
 from strata_workers.handlers import HANDLERS, Handler
 from strata_workers.heartbeat import Heartbeat, loop_health
 from strata_workers.leading import Led
@@ -53,6 +56,7 @@ from strata_workers.projector import Projector
 from strata_workers.read_pruner import ReadPruner
 from strata_workers.reconciler import Reconciler
 from strata_workers.relay import Answerer, Relay
+from strata_workers.rollup_figures import NOTHING_ROLLED_UP, rollup_figures_of, rollup_health
 from strata_workers.rq_worker import DoorbellWorker
 from strata_workers.saga_definitions import SAGAS
 from strata_workers.saga_figures import NO_SAGAS, saga_figures_of
@@ -61,6 +65,7 @@ from strata_workers.sealer import Anchorer, Sealer
 from strata_workers.sender import Sender
 from strata_workers.server_metrics import ServerMetricsKeeper
 from strata_workers.sweeper import Sweeper
+from strata_workers.tier_keeper import TierKeeper
 
 OUTBOX_KEPT: Final = timedelta(days=7)
 """Longer than the last attempt of any notification, which reads its event."""
@@ -76,6 +81,7 @@ _PURGE_PAUSE_S: Final = 600.0
 class WorkerDeps:
     units: SystemUnitsOfWork
     metric_store: MetricStore
+    metric_tiers: MetricTiers
     log_store: LogStore
     search_index: SearchIndex
     cache: Cache
@@ -127,9 +133,12 @@ class Worker:
         )
         self._saga_loop = Loop("sagas", self._sagas.step, deps.clock, pause_s=0.5)
         self._saga_figures = NO_SAGAS
+        self._rollup_figures = NOTHING_ROLLED_UP
         self._evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
         self._projector = Projector(deps.units, deps.search_index, deps.name, deps.registry)
         self._reconciler = Reconciler(deps.units, deps.search_index, deps.name, self._note_reconciling)
+        self._tier_keeper = TierKeeper(deps.units, deps.metric_tiers, deps.clock, deps.name, self._note_tiers)
+        self._tier_loop = Loop("tiers", self._tier_keeper.step, deps.clock, pause_s=5.0)
         self._reconciler_loop = Loop("reconciler", self._reconciler.step, deps.clock, pause_s=1.0)
         self._doorbell_worker: DoorbellWorker | None = None
         self._backlog = Backlog(0, 0, None)
@@ -142,6 +151,9 @@ class Worker:
 
     def _note_reconciling(self) -> None:
         self._reconciler_loop.beat()
+
+    def _note_tiers(self) -> None:
+        self._tier_loop.beat()
 
     def _relay(self) -> Relay:
         deps = self._deps
@@ -158,6 +170,7 @@ class Worker:
             Loop("saga-leases", self._sagas.keep, clock, pause_s=RENEWAL_PAUSE_S),
             Loop("search-projector", self._projector.step, clock, pause_s=0.25),
             self._reconciler_loop,
+            self._tier_loop,
             Loop("drift", self._reconciler.adopt, clock, pause_s=5.0),
             Loop("backlog", self._look_at_backlog, clock, pause_s=5.0),
             Loop("heartbeat", self._heartbeat.step, clock, pause_s=HEARTBEAT_PAUSE_S),
@@ -168,6 +181,7 @@ class Worker:
         deps = self._deps
         sealer = Sealer(deps.units)
         anchorer = Anchorer(deps.units, deps.archive, deps.anchor_signer)
+        gap_finder = GapFinder(deps.units, deps.metric_tiers, deps.clock, deps.registry)
         log_pruner = LogPruner(deps.log_store, deps.clock, deps.logs_kept_days)
         sweeper = Sweeper(deps.units, _tools(deps), deps.registry)
         servers = ServerMetricsKeeper(deps.units)
@@ -180,6 +194,7 @@ class Worker:
             self._led("audit-sealer", sealer.step, pause_s=1.0),
             self._led("audit-anchorer", anchorer.step, pause_s=2.0),
             self._led("access-log-pruner", ReadPruner(deps.units).step, pause_s=_PURGE_PAUSE_S),
+            self._led("gap-finder", gap_finder.step, pause_s=30.0),
             self._led("log-pruner", log_pruner.step, pause_s=_PURGE_PAUSE_S),
             self._led("server-metrics", servers.step, pause_s=30.0),
             self._led("server-metrics-pruner", servers.forget, pause_s=_PURGE_PAUSE_S),
@@ -230,6 +245,7 @@ class Worker:
         with contextlib.suppress(UnavailableError):
             for led in self._leads:
                 led.give_back()
+            self._tier_keeper.end()
             self._heartbeat.end()
 
     def statuses(self) -> Sequence[LoopStatus]:
@@ -237,7 +253,8 @@ class Worker:
 
     def health(self) -> list[StoreHealth]:
         """For /readyz: this worker's loops, each ready while its newest beat is fresh, and what is amiss elsewhere."""
-        return [*(loop_health(status) for status in self.statuses()), *self._heartbeat.others()]
+        loops = [loop_health(status) for status in self.statuses()]
+        return [*loops, *self._heartbeat.others(), rollup_health(self._rollup_figures, self._deps.clock.now())]
 
     @property
     def newest_backlog(self) -> Backlog:
@@ -252,6 +269,10 @@ class Worker:
         return self._saga_figures
 
     @property
+    def newest_rollup_figures(self) -> RollupFigures:
+        return self._rollup_figures
+
+    @property
     def clock(self) -> Clock:
         return self._deps.clock
 
@@ -262,6 +283,7 @@ class Worker:
         with self._deps.units.system() as uow:
             self._backlog = backlog(uow)
             self._saga_figures = saga_figures(uow)
+            self._rollup_figures = rollup_figures(uow)
         return 0
 
     def _wake_sagas(self) -> None:
@@ -320,4 +342,5 @@ class _WorkerFigures:
         for status in self._worker.statuses():
             beats.add_metric([status.name], status.failures)
         sagas = saga_figures_of(self._worker.newest_saga_figures, now)
-        return [*figures, beats, *drift_figures(self._worker.drift, now), *sagas]
+        rollups = rollup_figures_of(self._worker.newest_rollup_figures, now)
+        return [*figures, beats, *drift_figures(self._worker.drift, now), *sagas, *rollups]

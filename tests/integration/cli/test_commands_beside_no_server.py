@@ -11,7 +11,9 @@ from strata_cli.database import run_downgrade, run_status, run_upgrade
 from strata_cli.doctor import run_doctor
 from strata_cli.events import run_parked, run_retry
 from strata_cli.keys import run_create, run_list
+from strata_cli.metric_repair import Range, run_repair
 from strata_cli.reindexing import run_reindex
+from strata_cli.retention import run_set, run_show
 from strata_cli.setup import run_init
 from strata_datamodel.errors import ConflictError, NotFoundError
 from strata_stores.settings import Settings
@@ -59,6 +61,22 @@ def test_an_organization_is_made_looked_at_and_given_a_key(settings, capsys):
     assert sorted(key["name"] for key in printed(capsys)) == ["admin", "ingest"]
     with pytest.raises(NotFoundError):
         run_list(settings, "nobody", as_json=True)
+    run_set(settings, "acme", tier_name="raw", kept="14d")
+    capsys.readouterr()
+    for slug, days in (("acme", 14), ("globex", 7)):
+        run_show(settings, slug, as_json=True)
+        assert printed(capsys)[0] == {
+            "tier": "raw",
+            "kept_s": days * 86_400,
+            "default_s": 604_800,
+            "longest_s": 2_592_000,
+        }
+    wanted = Range("now-3h", "now")
+    assert run_repair(settings, None, wanted, is_dry=True, waits=True, timeout_s=1, as_json=True) == 0
+    previewed = printed(capsys)
+    assert (previewed["organizations"], previewed["hours"], previewed["left"]) == (2, 8, 0)
+    assert run_repair(settings, "acme", wanted, is_dry=False, waits=True, timeout_s=0, as_json=True) == 1
+    assert printed(capsys)["left"] == 4
     run_parked(settings, "acme", as_json=True)
     assert printed(capsys) == []
     with pytest.raises(NotFoundError):

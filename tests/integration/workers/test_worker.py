@@ -50,6 +50,7 @@ def worker(tmp_path, system_units, shifted_clock, embedded_valkey) -> Iterator[W
     deps = WorkerDeps(
         units=system_units,
         metric_store=store,
+        metric_tiers=store,
         log_store=log_store,
         search_index=search_index,
         cache=NullCache(),

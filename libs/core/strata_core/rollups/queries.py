@@ -1,13 +1,13 @@
 """How far tiers are, where they are dirty, and what of them an organization has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import func, select
 
-from strata_core.instants import ns_of
+from strata_core.instants import instant_of, ns_of
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.rollups.rules import HOUR_NS, SKEW_NS, hour_of
 from strata_core.tier_retentions.rules import DEFAULT_S
@@ -108,6 +108,18 @@ def whole_from(
 def oldest_dirty_hour(uow: UnitOfWork) -> int | None:
     """In a system unit."""
     return _ns(uow.execute(select(func.min(dirty_windows.c.hour))).scalar_one())
+
+
+def hours_left(
+    uow: UnitOfWork, organization_ids: Sequence[OrganizationId], first_ns: int, last_ns: int, asked_at: datetime
+) -> int:
+    """Of hours that were dirty by then, those that were not made since. In a system unit."""
+    statement = select(func.count()).where(
+        dirty_windows.c.organization_id.in_(organization_ids),
+        dirty_windows.c.hour.between(instant_of(first_ns), instant_of(last_ns)),
+        dirty_windows.c.marked_at <= asked_at,
+    )
+    return int(uow.execute(statement).scalar_one())
 
 
 def rollup_figures(uow: UnitOfWork) -> RollupFigures:

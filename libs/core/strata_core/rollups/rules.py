@@ -21,12 +21,19 @@ two processes that have it differently would lose points: see ADR 0022."""
 SKEW_NS: Final = 30 * _SECOND_NS
 """How far the clocks of two processes may lie apart."""
 
-CHUNK_NS: Final[Mapping[Tier, int]] = {
+FIRST_PIECE_NS: Final[Mapping[Tier, int]] = {
     Tier.MINUTE: HOUR_NS,
     Tier.FIVE_MINUTES: 6 * HOUR_NS,
     Tier.HOUR: _DAY_NS,
 }
-"""What is rolled up in one call at most, so that catching up is work in bounded pieces."""
+LONGEST_PIECE_NS: Final[Mapping[Tier, int]] = {
+    Tier.MINUTE: _DAY_NS,
+    Tier.FIVE_MINUTES: 4 * _DAY_NS,
+    Tier.HOUR: 16 * _DAY_NS,
+}
+"""What is rolled up in one call, so that catching up is work in bounded pieces: more where a store is quick with it."""
+
+QUICK_S: Final = 1.0
 
 MARKED_FOR_NS: Final = 31 * _DAY_NS
 """No point that is older is rolled up again: no organization keeps raw points for longer."""
@@ -87,8 +94,8 @@ def shorter_piece(tier: Tier, piece_ns: int) -> int:
     return max(RESOLUTION_NS[tier], _floor(piece_ns // 4, RESOLUTION_NS[tier]))
 
 
-def longer_piece(tier: Tier, piece_ns: int) -> int:
-    return min(CHUNK_NS[tier], piece_ns * 2)
+def piece_after(tier: Tier, piece_ns: int, took_s: float) -> int:
+    return min(LONGEST_PIECE_NS[tier], piece_ns * 2) if took_s < QUICK_S else piece_ns
 
 
 def first_watermark(now_ns: int, raw_kept_ns: int) -> int:
