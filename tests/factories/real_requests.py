@@ -17,8 +17,10 @@ from strata_core.outbox.commands import append
 from strata_core.outbox.events import Event
 from strata_core.sagas.definitions import LocalStep, SagaDefinition, nothing_to_undo
 from strata_core.sagas.starting import start_saga
+from strata_core.series.commands import register
 from strata_core.server_metrics.commands import keep_parts
 from strata_core.server_metrics.summaries import refresh
+from strata_datamodel.metrics import FieldClass, SeriesKey
 from strata_datamodel.server_metrics import LEVELS
 from strata_datamodel.tables.alerting import alerts
 from strata_datamodel.tables.notifying import notifications
@@ -138,6 +140,10 @@ class Things:
             row = {"organization_id": self.tenant.organization_id, "id": new_id(uow), "outbox_id": new_id(uow)}
             row["webhook_id"] = UUID(self.made["webhook_id"])
             uow.execute(insert(notifications), {**row, "event_kind": "alert.fired"})
+
+    def series(self) -> None:
+        with self.tenant.system_units.organization(self.tenant.organization_id) as uow:
+            register(uow, [SeriesKey(named(), (), "v", FieldClass.NUMBER)])
 
     def server_rows(self) -> None:
         """Of the host that the path names, each five seconds after the one before."""
@@ -276,6 +282,7 @@ LISTED: dict[str, Callable[[Things], object]] = {
     "hosts_list": MAKERS["host_id"],
     "invitations_list": MAKERS["invitation_id"],
     "members_list": MAKERS["member_id"],
+    "metrics_catalogue": Things.series,
     "parked_events_list": MAKERS["event_id"],
     "role_assignments_list": MAKERS["assignment_id"],
     "roles_list": MAKERS["role_id"],
