@@ -23,6 +23,7 @@ from bench.rows import (
     ingest_steps,
     otlp_parse,
     remote_write_parse,
+    rollup,
     saga_throughput,
 )
 
@@ -40,6 +41,7 @@ ROWS: Final[dict[str, Row]] = {
         cached_panel.ROW,
         hot_list.ROW,
         allocator.ROW,
+        rollup.ROW,
         saga_throughput.ROW,
     )
 }

@@ -8,12 +8,16 @@ from numpy.typing import NDArray
 
 _NEVER: Final = np.iinfo(np.int64).min
 _KEY_BITS: Final = 63
+_RADIX_NUMBERS: Final = 1 << 16
 
 
 def single_rows(sid: NDArray[np.int32], time_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions of the rows to keep, by series and time: of rows with one series and time only the last."""
     if not len(sid):
         return np.empty(0, np.int64)
+    order = _order_as_sent(sid, time_ns)
+    if order is not None:
+        return order
     order = _order(sid, time_ns)
     same = (sid[order[1:]] == sid[order[:-1]]) & (time_ns[order[1:]] == time_ns[order[:-1]])
     if not same.any():
@@ -22,6 +26,21 @@ def single_rows(sid: NDArray[np.int32], time_ns: NDArray[np.int64]) -> NDArray[n
     same = (sid[order[1:]] == sid[order[:-1]]) & (time_ns[order[1:]] == time_ns[order[:-1]])
     kept: NDArray[np.int64] = order[np.append(~same, [True])]
     return kept
+
+
+def _order_as_sent(sid: NDArray[np.int32], time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Of rows whose times ascend within each series, as agents send them: sorted by series alone. None of others.
+    numpy sorts 16 bits by radix, which took half as long as a sort by both."""
+    lowest = int(sid.min())
+    if int(sid.max()) - lowest >= _RADIX_NUMBERS:
+        return None
+    order = np.argsort((sid - lowest).astype(np.uint16), kind="stable")
+    sid, time_ns = sid[order], time_ns[order]
+    is_same = sid[1:] == sid[:-1]
+    if (is_same & (time_ns[1:] < time_ns[:-1])).any():
+        return None
+    doubled = is_same & (time_ns[1:] == time_ns[:-1])
+    return order[np.append(~doubled, [True])] if doubled.any() else order
 
 
 def last_rows(sid: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from strata_stores.duckdb.frames import registered
 
 # What is stored runs ahead of the points: exact times would have to be written with every batch, for each series in it.
 # Up to it, the first points after a start are looked for in the table although they are new.
-_AHEAD_NS: Final = 300 * 1_000_000_000
+_AHEAD_NS: Final = 1800 * 1_000_000_000
 _LATEST_NS: Final = np.iinfo(np.int64).max
 
 _NEWEST: Final = "SELECT sid, max(ts_ns) AS ts_ns FROM {file}.newest_times GROUP BY sid"

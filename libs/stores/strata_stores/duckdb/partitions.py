@@ -174,8 +174,10 @@ class Partitions:
         _unlink(file.path)
 
 
-def attach(cursor: duckdb.DuckDBPyConnection, path: Path, name: str) -> None:
-    cursor.execute(f"ATTACH IF NOT EXISTS $path AS {name}", {"path": str(path)})
+def attach(cursor: duckdb.DuckDBPyConnection, path: Path, name: str, *, block_bytes: int | None = None) -> None:
+    """The size of its blocks is for a file that is to be made."""
+    options = "" if block_bytes is None else f" (BLOCK_SIZE {block_bytes})"
+    cursor.execute(f"ATTACH IF NOT EXISTS $path AS {name}{options}", {"path": str(path)})
 
 
 def create_tables(cursor: duckdb.DuckDBPyConnection, tier: Tier, file: str) -> None:

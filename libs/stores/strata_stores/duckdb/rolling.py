@@ -31,7 +31,7 @@ _NUMBERS_OF_POINTS: Final = """
     INSERT INTO {target}.windows
     SELECT sid, opened, count(*), sum(v), min(v), max(v), arg_min(v, ts_ns), min(ts_ns), arg_max(v, ts_ns), max(ts_ns),
         coalesce(sum(CASE WHEN before_ns >= opened THEN CASE WHEN v >= before THEN v - before ELSE v END END), 0),
-        list_sort(list({bin})), NULL
+        list({bin}), NULL
     FROM (
         SELECT *, lag(v) OVER readings AS before, lag(ts_ns) OVER readings AS before_ns
         FROM ({read}) WINDOW readings AS (PARTITION BY sid ORDER BY ts_ns)
@@ -50,7 +50,7 @@ _NUMBERS_OF_WINDOWS: Final = """
             FROM read WINDOW readings AS (PARTITION BY sid ORDER BY start_ns)
         ) GROUP BY sid, opened
     ), binned AS (
-        SELECT sid, opened, list(bin ORDER BY bin) AS bins, list(n ORDER BY bin) AS counts FROM (
+        SELECT sid, opened, list(bin) AS bins, list(n) AS counts FROM (
             SELECT sid, opened, bin, sum(coalesce(n, 1))::INTEGER AS n
             FROM (SELECT sid, opened, unnest(bins) AS bin, unnest(counts) AS n FROM read) GROUP BY sid, opened, bin
         ) GROUP BY sid, opened
