@@ -29,7 +29,9 @@ from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.secret_box import SecretBox
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_core.rollups.knowledge import TierStates
+from strata_core.rollups.queries import TierState, tier_state
 from strata_datamodel.health import StoreHealth
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND
 
 
@@ -76,8 +78,12 @@ class ApiDeps:
         object.__setattr__(self, "cursors", Cursors(self.cursor_key))
         object.__setattr__(self, "answers", ReadThrough(self.cache, self.clock))
         object.__setattr__(self, "latest", LatestOfHosts(self.latest_values, self.metric_store))
-        object.__setattr__(self, "tier_states", TierStates(self.units, self.clock))
+        object.__setattr__(self, "tier_states", TierStates(self._look_at_tiers, self.clock))
         object.__setattr__(self, "reads", ReadRecorder(self.units, self.secret_box))
+
+    def _look_at_tiers(self, organization_id: OrganizationId, now_ns: int) -> TierState:
+        with self.units.organization(organization_id) as uow:
+            return tier_state(uow, now_ns)
 
 
 async def injected(request: Request) -> ApiDeps:

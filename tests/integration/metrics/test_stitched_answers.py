@@ -129,7 +129,12 @@ def test_a_question_is_answered_from_tiers_and_says_so(store, units, system_unit
     while keeper.step():
         pass
     ctx = Context(acme, Actor(ActorKind.USER, None, "ana"), PERMISSIONS, "test")
-    tiers = TierStates(units, shifted_clock)
+
+    def look(organization_id, now_ns):
+        with units.organization(organization_id) as uow:
+            return tier_state(uow, now_ns)
+
+    tiers = TierStates(look, shifted_clock)
     asked = MetricQuestion("cpu", "usage", "count", begun // 1_000_000, "now", step="1h")
     told = metrics_asked(ctx, store, asked, now, tiers)
     assert told.segments[0].tier is Tier.HOUR
