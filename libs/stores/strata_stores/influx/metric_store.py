@@ -246,7 +246,7 @@ class InfluxMetricStore:
 
     @contextmanager
     def _ask(
-        self, statements: list[str], bindings: Bindings, timeout_s: float | None = None
+        self, statements: list[str], bindings: Bindings, timeout_s: float | None = None, *, is_kept: bool = True
     ) -> Iterator[Iterator[ResultSeries]]:
         parameters = {
             "q": "; ".join(statements),
@@ -257,7 +257,8 @@ class InfluxMetricStore:
             "chunked": "true",  # unchunked answers are cut at the store's max-row-limit
             "chunk_size": str(_CHUNK_ROWS),
         }
-        with self._transport.stream(_QUERY, parameters, timeout_s=timeout_s or self._query_timeout_s) as reply:
+        limit_s = timeout_s or self._query_timeout_s
+        with self._transport.stream(_QUERY, parameters, timeout_s=limit_s, is_kept=is_kept) as reply:
             if isinstance(reply, Reply):
                 raise query_error(reply.message()) if reply.status == 400 else reply.unavailable()
             yield result_series(reply, len(statements))
@@ -284,7 +285,8 @@ class InfluxMetricStore:
         def delete(span: Span) -> None:
             self._known_dialect().delete_span(span)
 
-        return Link(self._database, partial(self._ask, timeout_s=self._delete_timeout_s), self._send, delete)
+        ask = partial(self._ask, timeout_s=self._delete_timeout_s, is_kept=False)
+        return Link(self._database, ask, self._send, delete)
 
 
 def _bodies(batch: PointBatch, series: list[SeriesLine], rows: np.ndarray) -> Iterator[tuple[np.ndarray, bytes]]:

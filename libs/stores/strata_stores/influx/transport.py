@@ -98,14 +98,15 @@ class Transport:
 
     @contextmanager
     def stream(
-        self, path: str, parameters: Mapping[str, str], *, timeout_s: float
+        self, path: str, parameters: Mapping[str, str], *, timeout_s: float, is_kept: bool = True
     ) -> Iterator[Reply | Iterator[bytes]]:
-        """The lines of a good answer as they come, else the reply. An answer that is cut off raises in mid-stream."""
+        """The lines of a good answer as they come, else the reply. An answer that is cut off raises in mid-stream.
+        One that is not kept may be as long as there is time for."""
         until_s = self._clock.monotonic_s() + timeout_s
         body = urlencode(parameters).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept-Encoding": "gzip"}
         with self._opened("POST", path, body, headers, timeout_s) as response:
-            yield self._lines(response, until_s) if response.status == 200 else self._short(response)
+            yield self._lines(response, until_s, is_kept=is_kept) if response.status == 200 else self._short(response)
 
     def close(self) -> None:
         self._pool.close()
@@ -139,11 +140,11 @@ class Transport:
             response.close()
         return Reply(response.status, response.headers, body)
 
-    def _lines(self, response: urllib3.BaseHTTPResponse, until_s: float) -> Iterator[bytes]:
+    def _lines(self, response: urllib3.BaseHTTPResponse, until_s: float, *, is_kept: bool) -> Iterator[bytes]:
         kept, total = b"", 0
         for block in response.stream(_BLOCK_BYTES, decode_content=True):
             total += len(block)
-            if total > _LONG_ANSWER_BYTES:
+            if is_kept and total > _LONG_ANSWER_BYTES:
                 raise LimitError(
                     "the answer is too large to take in", code="query_points", hint="ask for less at a time"
                 )
