@@ -89,7 +89,7 @@ class World:
             pass
 
 
-def test_a_stitched_answer_is_that_over_the_points(store, system_units, shifted_clock, two_organizations):
+def test_fault_26_a_stitched_answer_is_that_over_the_points(store, system_units, shifted_clock, two_organizations):
     acme, globex = two_organizations.first, two_organizations.second
     world = World(store, system_units, shifted_clock, (acme, globex), seed=1)
     for number in range(6):

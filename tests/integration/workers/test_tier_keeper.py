@@ -305,8 +305,8 @@ MOVES = st.lists(
 
 @given(moves=MOVES)
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_comes_late_doubled_or_corrected_tiers_end_as_if_made_at_once(world, moves):
-    """Fault test 26: with crashes between the store and the watermark, and outages in between."""
+def test_fault_26_whatever_comes_late_doubled_or_corrected_tiers_end_as_if_made_at_once(world, moves):
+    """With crashes between the store and the watermark, and outages in between."""
     world.database.run("DELETE FROM dirty_windows; DELETE FROM tier_watermarks; DELETE FROM tier_retentions")
     world.database.run("DELETE FROM leases")
     world.store = MemoryTiers()
