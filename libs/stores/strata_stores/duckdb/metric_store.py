@@ -179,7 +179,7 @@ class DuckDbMetricStore:
                 return
             successor = build_sealed(cursor, self._files, found)
             with self._turn_to_change_all() as (_, state):
-                if found.changes != changes or found.is_retired:
+                if found.changes != changes or not self._files.holds(found):
                     discard(successor)
                     return
                 put_in_place(self._files, found, successor)

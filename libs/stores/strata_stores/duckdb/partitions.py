@@ -48,13 +48,15 @@ class Partitions:
     _files: dict[Period, PartitionFile] = field(default_factory=dict)
     _used: dict[PartitionFile, None] = field(default_factory=dict)
     """Those attached, the least recently used first."""
+    _generations: dict[Period, int] = field(default_factory=dict)
+    """Of files that were let go: a reader may still have the one of that name."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def look(self, connection: duckdb.DuckDBPyConnection) -> None:
         """What is on disk, of which nothing is attached to a connection that was just opened. Clears what a kill left
         of files that were being made."""
         with self._lock:
-            self._connection, self._files, self._used = connection, {}, {}
+            self._connection, self._files, self._used, self._generations = connection, {}, {}, {}
             for path in sorted(self.directory.iterdir()):
                 if path.name.endswith((BUILDING, BUILDING + ".wal")):
                     path.unlink(missing_ok=True)
@@ -108,7 +110,7 @@ class Partitions:
     @contextmanager
     def pinned_or_new(self, period: Period) -> Iterator[PartitionFile]:
         with self._lock:
-            file = self._files.get(period) or PartitionFile(period, 0, self.directory / file_name(period, 0))
+            file = self._files.get(period) or self._new(period)
             self._pin([file])
             if period not in self._files:
                 sync_directory(self.directory)
@@ -118,12 +120,18 @@ class Partitions:
         finally:
             self._unpin([file])
 
+    def holds(self, file: PartitionFile) -> bool:
+        """Whether it is still the one that is written to."""
+        with self._lock:
+            return self._files.get(file.period) is file
+
     def replace(self, file: PartitionFile, successor: PartitionFile | None) -> None:
         """Whoever reads the file goes on reading it; nobody else finds it."""
         with self._lock:
             file.is_retired = True
             if successor is None:
                 self._files.pop(file.period)
+                self._generations[file.period] = file.generation + 1
             else:
                 self._files[file.period] = successor
             if not file.pins:
@@ -134,6 +142,10 @@ class Partitions:
         if self._connection is None:
             raise duckdb.ConnectionException("the metrics files are not open")
         return closing(self._connection.cursor())
+
+    def _new(self, period: Period) -> PartitionFile:
+        generation = self._generations.get(period, 0)
+        return PartitionFile(period, generation, self.directory / file_name(period, generation))
 
     def _pin(self, files: Sequence[PartitionFile]) -> None:
         with self._lock:
