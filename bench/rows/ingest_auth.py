@@ -18,6 +18,7 @@ from strata_core.access.tokens import issue_token
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_core.quotas.rules import Quota, quota_bucket
 from strata_datamodel.ids import OrganizationId
+from strata_datamodel.tiers import KEPT_NS, Tier
 from strata_ingest.callers import Caller
 from strata_ingest.deps import IngestDeps
 from strata_ingest.edge import Edge
@@ -28,6 +29,7 @@ _ROUNDS: Final = 5
 _CALLS: Final = 20_000
 _WRITES: Final = 2_000
 _PLENTY: Final = 10**9
+_KEPT_NS: Final = KEPT_NS[Tier.RAW]
 
 
 def measure(plan: Plan, repeat: int) -> dict[str, float]:
@@ -76,7 +78,8 @@ def _caller() -> Caller:
     of_key = quota_bucket(organization_id, Quota.INGEST_REQUESTS_OF_A_KEY, values, "key")
     of_all = quota_bucket(organization_id, Quota.INGEST_REQUESTS, values)
     of_bytes = quota_bucket(organization_id, Quota.INGEST_BYTES, values)
-    return Caller(organization_id, "bench", "Bench", "key", None, (), (of_key, of_all), of_bytes)
+    of_points = quota_bucket(organization_id, Quota.INGEST_POINTS, values)
+    return Caller(organization_id, "bench", "Bench", "key", None, (), (of_key, of_all), of_bytes, of_points, _KEPT_NS)
 
 
 def _scope(token: str) -> dict[str, Any]:
