@@ -15,8 +15,11 @@ from strata_stores.duckdb.transactions import changing
 
 _HOUR_NS: Final = 3_600 * 1_000_000_000
 
-# What a statement keeps in memory is bounded by how much it reads. Each is a whole part of the tier's periods.
+# Each is a whole part of the tier's periods.
 _SLICE_NS: Final = {Tier.MINUTE: _HOUR_NS, Tier.FIVE_MINUTES: 6 * _HOUR_NS, Tier.HOUR: 24 * _HOUR_NS}
+
+# What a statement keeps in memory is bounded by how much it reads: a window weighs as much as its bins.
+_MOST_ROWS: Final = {Tier.RAW: 4_000_000, Tier.MINUTE: 500_000, Tier.FIVE_MINUTES: 250_000}
 
 _CHOSEN: Final = " AND sid IN (SELECT sid FROM chosen)"
 _COUNT: Final = "SELECT count(*) FROM {file}.{table} WHERE {time} >= $from AND {time} < $to{chosen}"
@@ -26,8 +29,8 @@ _READ: Final = """
     FROM {file}.{table} WHERE {time} >= $from AND {time} < $to{chosen}
 """
 
-# In order, so that a question for one series skips most row groups. A fall is a restart from zero; what rose between two
-# windows belongs to neither.
+# In order, so that a question for one series skips most row groups. A fall is a restart from zero; what rose between
+# two windows belongs to neither.
 _NUMBERS_OF_POINTS: Final = """
     INSERT INTO {target}.windows
     SELECT sid, opened, count(*), sum(v), min(v), max(v), arg_min(v, ts_ns), min(ts_ns), arg_max(v, ts_ns), max(ts_ns),
@@ -88,6 +91,11 @@ def roll_up_slice(
         counted = [_count(cursor, sources, place, bounds, chosen) for place in range(len(KEPT_TABLES[above]))]
         if not any(counted) and not partitions.overlapping(tier, from_ns, to_ns):
             return RolledUp(0, 0)
+        middle_ns = from_ns + (to_ns - from_ns) // 2 // RESOLUTION_NS[tier] * RESOLUTION_NS[tier]
+        if sum(counted) > _MOST_ROWS[above] and middle_ns > from_ns:
+            halves = ((from_ns, middle_ns), (middle_ns, to_ns))
+            done = [roll_up_slice(cursor, partitions, tier, *half, of_chosen=of_chosen) for half in halves]
+            return RolledUp(sum(each.points for each in done), sum(each.windows for each in done))
         with partitions.pinned_or_new(period_of(tier, from_ns)) as target, changing(cursor, target):
             windows = 0
             for place, count in enumerate(counted):

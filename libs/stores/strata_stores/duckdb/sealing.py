@@ -12,8 +12,8 @@ from strata_stores.duckdb.periods import file_name
 from strata_stores.duckdb.schema import KEPT_TABLES, TIME_COLUMN
 
 _BUILT: Final = "sealing"
-# A sort holds all of its rows: as many series are copied at once as have about this many.
-_ROWS_AT_ONCE: Final = 4_000_000
+# A sort holds all of its rows, and those of windows are long: series are copied so many rows at a time.
+_ROWS_AT_ONCE: Final = {tier: 4_000_000 if tier is Tier.RAW else 250_000 for tier in Tier}
 # Of a block of DuckDB's usual 256 KiB a seventh stays empty with typical numbers, and less than 64 KiB turns their
 # compression off.
 _BLOCK_BYTES: Final = 64 * 1024
@@ -79,7 +79,7 @@ def _copy(cursor: duckdb.DuckDBPyConnection, file: PartitionFile) -> None:
     tier = file.period.tier
     for table in KEPT_TABLES[tier]:
         names = {"file": file.name, "table": table, "time": TIME_COLUMN[tier]}
-        shares = cursor.execute(_SHARES.format(**names), {"most": _ROWS_AT_ONCE}).fetchall()
+        shares = cursor.execute(_SHARES.format(**names), {"most": _ROWS_AT_ONCE[tier]}).fetchall()
         for copy in (_COPY_WHOLE, _COPY_REMAINS):
             statement = copy.format(built=_BUILT, packed=_PACKED.format(**names), **names)
             for first, last in shares:
