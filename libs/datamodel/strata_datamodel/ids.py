@@ -28,6 +28,7 @@ MailId = NewType("MailId", UUID)
 InvitationId = NewType("InvitationId", UUID)
 PasskeyId = NewType("PasskeyId", UUID)
 SagaId = NewType("SagaId", UUID)
+DashboardId = NewType("DashboardId", UUID)
 
 PEOPLE = OrganizationId(UUID("00000000-0000-7000-8000-000000000001"))
 """Not an organization: stands where one is asked for, for the secrets of people, who exist apart from any."""

@@ -150,6 +150,21 @@ SERVICE_ACCOUNTS_PER_ORGANIZATION: Final = 500
 ROLES_PER_SUBJECT: Final = 50
 DESCRIPTION_LENGTH: Final = 1_000
 
+# Dashboards
+DASHBOARDS_PER_ORGANIZATION: Final = 2_000
+DASHBOARD_BYTES: Final = 960 * KIB  # as kept; less than a request may have, so that what is read can be sent back
+DASHBOARD_VERSIONS: Final = 100  # kept of each, the newest
+DASHBOARD_TAGS: Final = 50
+DASHBOARD_LABELS: Final = 32
+DASHBOARD_VARIABLES: Final = 100
+DASHBOARD_ANNOTATIONS: Final = 50
+DASHBOARD_CHANGES_SHOWN: Final = 1_000
+PANELS_PER_DASHBOARD: Final = 500
+QUERIES_PER_PANEL: Final = 26
+OPTIONS_PER_VARIABLE: Final = 1_000
+PANEL_DATA_POINTS: Final = 11_000  # that a series of a panel may have
+PANEL_DATA_POINTS_DEFAULT: Final = 1_000
+
 # Quotas
 QUOTA_MAX: Final = 10**12
 ADDRESS_REQUESTS_PER_SECOND: Final = 5_000
@@ -239,3 +254,23 @@ BUCKETS_PER_HISTOGRAM: Final = 1_000
 SERIES_PER_REQUEST: Final = 100_000
 SYMBOLS_PER_REQUEST: Final = 1_000_000
 PROTOBUF_FIELDS_PER_REQUEST: Final = 4_000_000  # that are read one by one: those that are plain are not
+
+# PromQL
+PROMQL_LENGTH: Final = 16 * KIB
+PROMQL_DEPTH: Final = 64
+PROMQL_SELECTORS: Final = 64  # in one query
+PROMQL_STEPS: Final = 11_000  # as Prometheus has it
+PROMQL_SERIES: Final = 20_000  # that one selector finds
+PROMQL_SAMPLES: Final = 5_000_000  # that one query reads
+PROMQL_VALUES: Final = 5_000_000  # series times steps, of any part of a query
+PROMQL_TIMEOUT_S: Final = 20.0
+PROMQL_LISTED: Final = 50_000  # series, labels or values in one answer
+
+# InfluxQL
+INFLUXQL_LENGTH: Final = 64 * KIB  # of a query, all its statements together
+INFLUXQL_STATEMENTS: Final = 100
+INFLUXQL_DEPTH: Final = 64  # brackets in brackets
+INFLUXQL_OPERATORS: Final = 250  # of a statement
+INFLUXQL_SUBQUERIES: Final = 8  # in each other
+INFLUXQL_COLUMNS: Final = 1_000
+INFLUXQL_SERIES: Final = 20_000  # of which points may be read for a statement, counted with all their fields

@@ -3,6 +3,7 @@
 from strata_datamodel.tables.access import api_keys, service_accounts
 from strata_datamodel.tables.alerting import alert_rules, alert_states, alerts
 from strata_datamodel.tables.audit import audit_log
+from strata_datamodel.tables.dashboards import dashboard_versions, dashboards
 from strata_datamodel.tables.erasing import erasures, receipts, tombstones
 from strata_datamodel.tables.identity import external_identities, identity_providers
 from strata_datamodel.tables.inventory import hosts, service_dependencies, services
@@ -45,6 +46,8 @@ __all__ = [
     "alerts",
     "api_keys",
     "audit_log",
+    "dashboard_versions",
+    "dashboards",
     "data_keys",
     "dead_letters",
     "dirty_windows",
