@@ -10,6 +10,7 @@ from contract.metric_erasure_contract import MetricErasureContract
 from contract.metric_isolation_contract import MetricIsolationContract
 from contract.metric_query_contract import MetricQueryContract
 from contract.metric_readings_contract import MetricReadingsContract
+from contract.metric_slices_contract import MetricSlicesContract, other  # noqa: F401
 from contract.metric_tiers_contract import MetricTiersContract
 from contract.metric_values_contract import MetricValuesContract
 from contract.metric_write_contract import MetricWriteContract
@@ -61,6 +62,10 @@ class TestIsolation(MetricIsolationContract):
 
 
 class TestReadings(MetricReadingsContract):
+    pass
+
+
+class TestSlices(MetricSlicesContract):
     pass
 
 

@@ -16,6 +16,7 @@ from strata_datamodel.health import StoreHealth
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB, QUERY_POINTS, QUERY_SERIES, QUERY_TIMEOUT_S
 from strata_datamodel.metrics import MetricAnswer, MetricQuery, PointBatch, Readings, SeriesKey, TagPair, WriteOutcome
+from strata_datamodel.slices import WindowSlice
 from strata_datamodel.tiers import Gap, RolledUp, Stretch, Tier
 from strata_stores.breaker import Breaker
 from strata_stores.duckdb.answering import AnswerLimits, answer
@@ -27,6 +28,7 @@ from strata_stores.duckdb.raw_files import WriterState
 from strata_stores.duckdb.reading import read_points
 from strata_stores.duckdb.rolling import roll_up_slice, slices
 from strata_stores.duckdb.sealing import build_sealed, discard, put_in_place
+from strata_stores.duckdb.slicing import hours_held, point_slice, window_slice, write_windows
 from strata_stores.duckdb.writing import write_batch
 
 _HEALTH_TIMEOUT_S: Final = 2.0
@@ -143,6 +145,24 @@ class DuckDbMetricStore:
 
     def count_windows(self, organization_id: OrganizationId, tier: Tier) -> int:
         return self._count(tier, organization_id)
+
+    def hours_held(self, organization_id: OrganizationId, tier: Tier, from_ns: int, to_ns: int) -> Mapping[int, int]:
+        with self._breaker.guard(), self._maintaining() as cursor:
+            return hours_held(cursor, self._files, organization_id, tier, from_ns, to_ns)
+
+    def point_slice(self, organization_id: OrganizationId, from_ns: int, to_ns: int, limit: int) -> PointBatch:
+        with self._breaker.guard(), self._database.cursor(self._delete_timeout_s) as cursor:
+            return point_slice(cursor, self._files, organization_id, from_ns, to_ns, limit)
+
+    def window_slice(
+        self, organization_id: OrganizationId, tier: Tier, from_ns: int, to_ns: int, limit: int
+    ) -> WindowSlice:
+        with self._breaker.guard(), self._database.cursor(self._delete_timeout_s) as cursor:
+            return window_slice(cursor, self._files, organization_id, tier, (from_ns, to_ns), limit)
+
+    def write_windows(self, windows: WindowSlice) -> None:
+        with self._breaker.guard(), self._turn_to_change_all() as (cursor, state):
+            write_windows(cursor, state, self._files, windows)
 
     def health(self) -> StoreHealth:
         started_s = self._clock.monotonic_s()

@@ -1,7 +1,7 @@
 """What the files hold of one organization, piece by piece."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import duckdb
@@ -30,6 +30,10 @@ _MINE: Final = "FROM {file}.{table} SEMI JOIN chosen USING (sid) WHERE {time} >=
 _BY_HOUR: Final = "SELECT $from + ({time} - $from) // $hour * $hour, count(*) " + _MINE + " GROUP BY ALL"
 _ROWS: Final = "FROM ({reads}) LIMIT $most"
 _KEYS: Final = "SELECT sid, measurement, field, class, tags FROM series SEMI JOIN wanted_sids USING (sid)"
+_COLUMNS: Final = (
+    *("sid", "ts_ns", "v", "start_ns", "n", "total", "least", "most", "first", "first_ns", "last", "last_ns", "rise"),
+    *("bins", "counts"),
+)
 _REPLACED: Final = """
     DELETE FROM {file}.{table} AS held USING incoming
     WHERE held.sid = incoming.sid AND held.start_ns = incoming.start_ns
@@ -202,11 +206,13 @@ def _rows(
     choose_all_of(cursor, [organization_id])
     parameters: dict[str, object] = {"from": span[0], "to": span[1], "most": limit + 1}
     found: list[Columns] = []
-    with partitions.pinned((tier, *span)) as (files,), partitions.pinned_or_new(period_of(tier, span[0])) as any_file:
+    with partitions.pinned((tier, *span)) as (files,):
+        if not files:
+            nothing = dict.fromkeys(_COLUMNS, np.empty(0))
+            return nothing, nothing
         for table in KEPT_TABLES[tier]:
             reads = " UNION ALL ".join(
-                "SELECT * " + _MINE.format(file=file.name, table=table, time=TIME_COLUMN[tier])
-                for file in files or [any_file]
+                "SELECT * " + _MINE.format(file=file.name, table=table, time=TIME_COLUMN[tier]) for file in files
             )
             found.append(fetched(cursor, _ROWS.format(reads=reads), parameters))
             if sum(len(columns["sid"]) for columns in found) > limit:
@@ -236,7 +242,7 @@ def _numbered(*columns: NDArray[Any]) -> tuple[tuple[str, ...], list[NDArray[np.
 
 
 def _buckets(
-    bins: Sequence[Any], counts: Sequence[Any]
+    bins: NDArray[Any], counts: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """A window without counts has each of its bins as often as it is named."""
     lengths = [len(each) for each in bins]

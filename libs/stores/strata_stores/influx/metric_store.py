@@ -29,6 +29,7 @@ from strata_datamodel.metrics import (
     TagPair,
     WriteOutcome,
 )
+from strata_datamodel.slices import WindowSlice
 from strata_datamodel.tiers import KEPT_NS, Gap, RolledUp, Stretch, Tier
 from strata_stores.breaker import Breaker
 from strata_stores.influx.answering import AnswerLimits, answer
@@ -43,6 +44,7 @@ from strata_stores.influx.lines import LineEncoder, Lines, SeriesLine, encode, r
 from strata_stores.influx.reading import readings
 from strata_stores.influx.refusals import is_accepted, refusal_in, refused_lines
 from strata_stores.influx.rolling_up import Link, roll_up
+from strata_stores.influx.slicing import hours_held, point_slice, window_slice, write_windows
 from strata_stores.influx.stitching import stitched
 from strata_stores.influx.transport import STORE, Credentials, Reply, Transport
 from strata_stores.influx.version_one import VersionOne
@@ -155,6 +157,24 @@ class InfluxMetricStore:
     def expire(self, organization_id: OrganizationId, tier: Tier, before_ns: int) -> None:
         with self._breaker.guard():
             expire(self._link(), organization_id, tier, before_ns)
+
+    def hours_held(self, organization_id: OrganizationId, tier: Tier, from_ns: int, to_ns: int) -> Mapping[int, int]:
+        with self._breaker.guard():
+            return hours_held(self._link(), organization_id, tier, from_ns, to_ns)
+
+    def point_slice(self, organization_id: OrganizationId, from_ns: int, to_ns: int, limit: int) -> PointBatch:
+        with self._breaker.guard():
+            return point_slice(self._link(), organization_id, from_ns, to_ns, limit)
+
+    def window_slice(
+        self, organization_id: OrganizationId, tier: Tier, from_ns: int, to_ns: int, limit: int
+    ) -> WindowSlice:
+        with self._breaker.guard():
+            return window_slice(self._link(), organization_id, tier, (from_ns, to_ns), limit)
+
+    def write_windows(self, windows: WindowSlice) -> None:
+        with self._breaker.guard():
+            write_windows(self._link(), windows)
 
     def count_windows(self, organization_id: OrganizationId, tier: Tier) -> int:
         return self._counted(organization_id, (tier,))

@@ -46,8 +46,17 @@ def physical_measurement(name: str) -> str:
     return f"~{name}" if name.startswith(_SPECIAL_AT_THE_START) else name
 
 
+def logical_measurement(physical: str) -> str:
+    return physical.removeprefix("~")
+
+
 def physical_tag(name: str) -> str:
     return _TAG + name
+
+
+def logical_tag(physical: str) -> str | None:
+    """None for one of ours."""
+    return physical.removeprefix(_TAG) if physical.startswith(_TAG) else None
 
 
 def physical_field(name: str, field_class: FieldClass) -> str:
