@@ -1,5 +1,6 @@
 """What an evaluation does to a series: table tests, and a model for any history."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -124,9 +125,10 @@ def test_each_comparison_fires_on_its_side_of_the_threshold(comparison, fires_at
     condition = Condition(
         measurement="m", field="f", aggregate="avg", comparison=Comparison(comparison), threshold=90, window_s=60
     )
-    assert verdict_of(condition, fires_at) is Verdict.FIRING
-    assert verdict_of(condition, calm_at) is Verdict.OK
-    assert verdict_of(condition, None) is Verdict.NO_DATA
+    assert verdict_of(condition, fires_at, 90) is Verdict.FIRING
+    assert verdict_of(condition, calm_at, 90) is Verdict.OK
+    assert verdict_of(condition, None, 90) is Verdict.NO_DATA
+    assert verdict_of(condition, fires_at, None) is Verdict.NO_DATA
 
 
 @given(st.integers(0, 4_000_000_000), st.integers(1, 86_400))
@@ -148,7 +150,7 @@ def test_fingerprints_tell_shifted_boundaries_apart():
 
 
 def test_a_summary_says_what_was_measured_and_where():
-    text = summary_of(rule(), {"host": "db1"}, 97.25)
+    text = summary_of(rule(), {"host": "db1"}, 97.25, 90)
     assert text == "cpu: avg(system_metrics.value) = 97.25 > 90 (host=db1)"
 
 
@@ -171,13 +173,38 @@ def test_every_problem_of_a_draft_is_named_at_once():
     }
 
 
+def changed(**changes) -> Condition:
+    return Condition(**{name: getattr(CONDITION, name) for name in CONDITION.__struct_fields__} | changes)
+
+
+def test_a_summary_names_the_field_that_held_the_threshold():
+    watched = replace(rule(), condition=changed(threshold=None, threshold_field="threshold_critical"))
+    assert summary_of(watched, {}, 97.25, 85) == "cpu: avg(system_metrics.value) = 97.25 > threshold_critical = 85"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"threshold": None}, "/condition/threshold"),
+        ({"threshold_field": "threshold_critical"}, "/condition/threshold"),
+        ({"threshold": None, "threshold_field": "value"}, "/condition/threshold_field"),
+        ({"threshold": None, "threshold_field": ""}, "/condition/threshold_field"),
+        ({"threshold": None, "threshold_field": "a\nb"}, "/condition"),
+        ({"threshold": None, "threshold_field": "threshold_critical", "aggregate": "rate"}, "/condition/aggregate"),
+    ],
+)
+def test_a_rule_has_one_threshold_that_means_something(changes, where):
+    with pytest.raises(InvalidError) as raised:
+        checked_draft(RuleDraft(name="cpu", condition=changed(**changes)))
+    assert [problem.where for problem in raised.value.problems] == [where]
+
+
 @pytest.mark.parametrize(
     ("window_s", "interval_s", "is_allowed"),
     [(300, 1, True), (1_440, 1, True), (1_441, 1, False), (7 * 86_400, 1, False), (7 * 86_400, 420, True)],
 )
 def test_a_long_window_is_not_asked_often(window_s, interval_s, is_allowed):
-    fields = {name: getattr(CONDITION, name) for name in CONDITION.__struct_fields__} | {"window_s": window_s}
-    wanted = RuleDraft(name="cpu", condition=Condition(**fields), interval_s=interval_s)
+    wanted = RuleDraft(name="cpu", condition=changed(window_s=window_s), interval_s=interval_s)
     if is_allowed:
         assert checked_draft(wanted) is wanted
         return
@@ -196,7 +223,6 @@ def test_a_long_window_is_not_asked_often(window_s, interval_s, is_allowed):
     ],
 )
 def test_a_condition_that_no_store_would_answer_is_refused_at_once(changes):
-    fields = {name: getattr(CONDITION, name) for name in CONDITION.__struct_fields__}
     with pytest.raises(InvalidError) as raised:
-        checked_draft(RuleDraft(name="cpu", condition=Condition(**fields | changes)))
+        checked_draft(RuleDraft(name="cpu", condition=changed(**changes)))
     assert [problem.where for problem in raised.value.problems] == ["/condition"]

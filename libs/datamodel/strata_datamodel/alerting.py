@@ -57,14 +57,16 @@ class ConditionFilter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`aggregate` of `field` over the last `window_s`, a value per combination of `group_by`, against `threshold`."""
+    """`aggregate` of `field` over the last `window_s`, a value per combination of `group_by`, against `threshold`, or
+    against the same aggregate of `threshold_field` of the same combination: one of the two is given."""
 
     measurement: str
     field: str
     aggregate: str
     comparison: Comparison
-    threshold: float
     window_s: int
+    threshold: float | None = None
+    threshold_field: str | None = None
     filters: tuple[ConditionFilter, ...] = ()
     group_by: tuple[str, ...] = ()
 

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -17,6 +18,7 @@ from strata_core.alerting.evaluation import (
     query_of,
     recall_rules,
     release_rules,
+    threshold_query_of,
 )
 from strata_core.context import Actor, ActorKind, Context
 from strata_core.ports.metric_store import MetricStore
@@ -34,6 +36,12 @@ AT_ONCE: Final = 4
 PER_ORGANIZATION: Final = AT_ONCE // 2
 """One organization's slow questions must leave room for everybody else's."""
 _ROOM_WAIT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    values: MetricAnswer
+    thresholds: MetricAnswer | None
 
 
 class Evaluator:
@@ -108,7 +116,7 @@ class Evaluator:
         """One organization's rule, whatever is wrong with it, keeps no other waiting."""
         names = {"organization_id": str(due.organization_id), "rule": str(due.rule.rule_id)}
         try:
-            self._apply(due, *self._ask(due))
+            self._apply(due, self._ask(due))
         except UnavailableError as error:
             # It is due again when its claim is over.
             log.warning("evaluation_put_off", **names, reason=error.detail)
@@ -122,7 +130,7 @@ class Evaluator:
     def _tell_failure(self, due: DueRule, reason: str, names: dict[str, str]) -> bool:
         """Where its owner looks. Whether it is news to the operator."""
         try:
-            return self._apply(due, None, reason).is_new
+            return self._apply(due, reason).is_new
         except UnavailableError as error:
             log.warning("evaluation_put_off", **names, reason=error.detail)
         except Exception:
@@ -130,19 +138,25 @@ class Evaluator:
             log.exception("evaluation_not_noted", **names)
         return True
 
-    def _ask(self, due: DueRule) -> tuple[MetricAnswer | None, str]:
+    def _ask(self, due: DueRule) -> _Answers | str:
+        """Or why there are none. A rule with one of two answers would know half of what it has to."""
+        thresholds = threshold_query_of(due)
         try:
-            return self._metric_store.query(query_of(due)), ""
+            values = self._metric_store.query(query_of(due))
+            return _Answers(values, None if thresholds is None else self._metric_store.query(thresholds))
         except StrataError as error:
-            return None, error.detail
+            return error.detail
 
-    def _apply(self, due: DueRule, answer: MetricAnswer | None, failure: str) -> Evaluated:
+    def _apply(self, due: DueRule, said: _Answers | str) -> Evaluated:
         organization_id = OrganizationId(due.organization_id)
         ctx = Context(
             organization_id, EVALUATOR, frozenset(), f"evaluation-{due.rule.rule_id}-{due.slot:%Y%m%dT%H%M%S}"
         )
         with self._units.organization(organization_id) as uow:
-            done = apply_failure(ctx, uow, due, failure) if answer is None else apply_answer(ctx, uow, due, answer)
+            if isinstance(said, str):
+                done = apply_failure(ctx, uow, due, said)
+            else:
+                done = apply_answer(ctx, uow, due, said.values, said.thresholds)
         self._evaluations.labels(done.result).inc()
         if done.opened or done.resolved or done.is_new:
             log.info(
@@ -152,6 +166,6 @@ class Evaluator:
                 result=done.result,
                 opened=done.opened,
                 resolved=done.resolved,
-                reason=failure,
+                reason=said if isinstance(said, str) else "",
             )
         return done

@@ -38,10 +38,13 @@ class FlakyStore:
     def __init__(self, store: DuckDbMetricStore) -> None:
         self._store = store
         self.is_down = False
+        self.answers_left: int | None = None
 
     def query(self, query: MetricQuery) -> MetricAnswer:
-        if self.is_down:
+        if self.is_down or self.answers_left == 0:
             raise StoreUnavailableError("metrics", "does not answer")
+        if self.answers_left is not None:
+            self.answers_left -= 1
         if query.measurement == BROKEN:
             raise LookupError("a bug in the adapter")
         return self._store.query(query)
@@ -67,6 +70,10 @@ class Watch:
         """A point three seconds old: windows end two seconds before their slot."""
         at_ns = self.clock.now_ns() - 3 * SECOND
         self.store.write(batch_of(self.ctx.organization_id, point(at_ns, value, host=host)))
+
+    def report_limit(self, limit: float | str, host: str = "web1") -> None:
+        at_ns = self.clock.now_ns() - 3 * SECOND
+        self.store.write(batch_of(self.ctx.organization_id, point(at_ns, limit, field="usage_critical", host=host)))
 
     def step(self) -> None:
         """The next slot: time moves on by the rule's interval."""
@@ -100,6 +107,12 @@ def draft(measurement: str = "cpu", **changes) -> RuleDraft:
         group_by=("host",),
     )  # fmt: skip
     return RuleDraft(**{"name": "cpu", "condition": condition, "interval_s": 10, **changes})
+
+
+def by_field(**changes) -> RuleDraft:
+    """Against what each host sends as its limit."""
+    given = {name: getattr(draft().condition, name) for name in Condition.__struct_fields__}
+    return draft(condition=Condition(**given | {"threshold": None, "threshold_field": "usage_critical"}), **changes)
 
 
 @pytest.fixture
@@ -203,6 +216,53 @@ def test_an_outage_is_no_time_over_the_threshold(watch, away):
     for _ in range(4):
         watch.step()
     assert len(watch.alerts()) == 1
+
+
+def test_each_series_is_measured_by_the_threshold_that_it_sends(watch):
+    watch.rule(condition=by_field().condition)
+    watch.report(97.0, "web1")
+    watch.report_limit(95.0, "web1")
+    watch.report(97.0, "db1")
+    watch.report_limit(98.0, "db1")
+    watch.report_limit(1.0, "sends no values")
+    watch.step()
+    (alert,) = watch.alerts()
+    assert (alert["labels"], alert["value"], alert["threshold"]) == ({"host": "web1"}, 97.0, 95.0)
+    assert alert["summary"].endswith("= 97 > usage_critical = 95 (host=web1)")
+    watch.report_limit(99.0, "web1")
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["resolved"]
+
+
+def test_a_missing_threshold_is_no_data_and_keeps_what_is_open(watch):
+    watch.rule(condition=by_field().condition)
+    watch.report(97.0, "web1")
+    watch.report_limit(95.0, "web1")
+    watch.report(1e9, "sends no limit")
+    watch.report(1e9, "sends a text")
+    watch.report_limit("95", "sends a text")
+    watch.step()
+    assert [alert["labels"]["host"] for alert in watch.alerts()] == ["web1"]
+    watch.clock.advance(timedelta(hours=1))
+    for value in (97.0, 20.0):
+        watch.report(value, "web1")
+        watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["firing"]
+    (rule,) = watch.database.rows("SELECT last_result FROM alert_rules")
+    assert rule["last_result"] == "no_data"
+
+
+def test_a_store_that_answers_for_values_and_not_for_thresholds_resolves_nothing(watch):
+    watch.rule(condition=by_field().condition)
+    watch.report(97.0)
+    watch.report_limit(95.0)
+    watch.step()
+    watch.report_limit(99.0)
+    watch.flaky.answers_left = 1
+    watch.step()
+    assert [alert["status"] for alert in watch.alerts()] == ["firing"]
+    (rule,) = watch.database.rows("SELECT * FROM alert_rules")
+    assert (rule["last_result"], "does not answer" in rule["last_error"]) == ("error", True)
 
 
 def test_two_evaluators_of_one_slot_act_once(watch):

@@ -79,6 +79,21 @@ def test_a_rule_lives_through_its_changes(api):
     assert api.client.get(RULES, headers=api.acme.admin).json()["items"] == []
 
 
+def test_a_rule_has_its_threshold_in_itself_or_in_a_field_and_never_in_both(api):
+    neither = {name: value for name, value in CONDITION.items() if name != "threshold"}
+    sent = {**neither, "threshold_field": "threshold_critical"}
+    for condition in (neither, {**sent, "threshold": 90}):
+        answer = api.client.post(RULES, json={"name": "cpu", "condition": condition}, headers=api.acme.admin)
+        assert refused_at(answer) == ["/condition/threshold"]
+    made = api.client.post(RULES, json={"name": "cpu", "condition": sent}, headers=api.acme.admin)
+    assert made.status_code == 201, made.text
+    shown = made.json()["condition"]
+    assert (shown["threshold"], shown["threshold_field"]) == (None, "threshold_critical")
+    form = {"name": "cpu", "condition": {**CONDITION, "threshold": 0}}
+    changed = send(api, "PUT", f"{RULES}/{made.json()['id']}", made.headers["etag"], json=form).json()["condition"]
+    assert (changed["threshold"], changed["threshold_field"]) == (0, None)
+
+
 def test_a_rule_that_could_not_work_is_refused_with_the_place(shared_api):
     form = {"name": "cpu", "condition": {**CONDITION, "group_by": ["host", "host"]}}
     answer = shared_api.client.post(RULES, json=form, headers=shared_api.acme.admin)

@@ -173,11 +173,18 @@ def _columns(rule: RuleDraft) -> dict[str, object]:
         "description": rule.description,
         "is_enabled": rule.is_enabled,
         "severity": rule.severity,
-        "condition": msgspec.to_builtins(rule.condition),
+        "condition": _condition_column(rule.condition),
         "labels": rule.labels,
         "for_s": rule.for_s,
         "interval_s": rule.interval_s,
     }
+
+
+def _condition_column(condition: Condition) -> dict[str, object]:
+    """Without the kind of threshold that it has not: a worker of an earlier release, which knows of one kind only, can
+    then read all rules of that kind."""
+    columns: dict[str, object] = msgspec.to_builtins(condition)
+    return {name: value for name, value in columns.items() if value is not None}
 
 
 def _after_rule_change(

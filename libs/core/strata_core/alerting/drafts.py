@@ -1,10 +1,12 @@
 """A rule as a user writes it, and what has to be true of it."""
 
+from math import isfinite
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from strata_core.alerting.questions import question_of
+from strata_core.alerting.questions import question_of, threshold_question_of
 from strata_core.metrics.rules import check_query
 from strata_datamodel.alerting import Condition, Severity
 from strata_datamodel.errors import InvalidError, LimitError, Problem
@@ -22,7 +24,10 @@ from strata_datamodel.limits import (
     RULE_WINDOW_IN_INTERVALS,
     RULE_WINDOW_SECONDS,
 )
-from strata_datamodel.metrics import AGGREGATE_NAMES, FilterOp, aggregate_named
+from strata_datamodel.metrics import AGGREGATE_NAMES, Aggregate, FilterOp, aggregate_named
+
+_OF_HOW_OFTEN: Final = (Aggregate.COUNT, Aggregate.DISTINCT, Aggregate.RATE)
+"""Say nothing of the field's size: two fields that are sent together always have the same."""
 
 
 class RuleDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,11 +56,10 @@ def checked_draft(draft: RuleDraft) -> RuleDraft:
         *_within("/condition/filters", len(condition.filters), 0, QUERY_FILTERS, "filters"),
         *_within("/condition/group_by", len(condition.group_by), 0, QUERY_GROUP_TAGS, "tags"),
         *_asked_too_often(draft),
+        *_without_threshold(condition),
     ]
     if aggregate_named(condition.aggregate) is None:
         problems.append(Problem("/condition/aggregate", f"one of {', '.join(AGGREGATE_NAMES)}, p1 to p99"))
-    if condition.threshold != condition.threshold or abs(condition.threshold) == float("inf"):
-        problems.append(Problem("/condition/threshold", "must be a finite number"))
     for number, item in enumerate(condition.filters):
         where = f"/condition/filters/{number}"
         if item.op not in set(FilterOp):
@@ -75,11 +79,27 @@ def checked_draft(draft: RuleDraft) -> RuleDraft:
 
 def _as_question(condition: Condition) -> list[Problem]:
     """What the store would say at each evaluation is better said now."""
+    nobody = OrganizationId(UUID(int=0))
     try:
-        check_query(question_of(condition, OrganizationId(UUID(int=0)), end_s=0))
+        check_query(question_of(condition, nobody, end_s=0))
+        if (thresholds := threshold_question_of(condition, nobody, end_s=0)) is not None:
+            check_query(thresholds)
     except (InvalidError, LimitError) as error:
         return [Problem("/condition", error.detail)]
     return []
+
+
+def _without_threshold(condition: Condition) -> list[Problem]:
+    threshold, name = condition.threshold, condition.threshold_field
+    if (threshold is None) == (name is None):
+        return [Problem("/condition/threshold", "one of threshold and threshold_field")]
+    if threshold is not None:
+        return [] if isfinite(threshold) else [Problem("/condition/threshold", "must be a finite number")]
+    if name == condition.field:
+        return [Problem("/condition/threshold_field", "another field than the one that is watched")]
+    if condition.aggregate in _OF_HOW_OFTEN:
+        return [Problem("/condition/aggregate", f"{condition.aggregate} of a threshold is no threshold")]
+    return _within("/condition/threshold_field", len(str(name).encode()), 1, NAME_BYTES, "bytes")
 
 
 def _asked_too_often(draft: RuleDraft) -> list[Problem]:

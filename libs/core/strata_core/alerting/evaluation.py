@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, case, delete, func, or_, select, true, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from strata_core.alerting.commands import open_alert, settle_alert
-from strata_core.alerting.questions import question_of
+from strata_core.alerting.questions import question_of, threshold_question_of
 from strata_core.alerting.rules import Decision, Effect, decide, fingerprint, next_slot, slot_of, summary_of, verdict_of
 from strata_core.context import Context
 from strata_core.ports.unit_of_work import UnitOfWork
@@ -112,8 +112,12 @@ def recall_rules(uow: UnitOfWork) -> int:
 
 
 def query_of(due: DueRule) -> MetricQuery:
-    end_s = int(due.slot.timestamp()) - LAG_S
-    return question_of(due.rule.condition, OrganizationId(due.organization_id), end_s)
+    return question_of(due.rule.condition, OrganizationId(due.organization_id), _end_s(due))
+
+
+def threshold_query_of(due: DueRule) -> MetricQuery | None:
+    """None when the rule has its threshold in itself."""
+    return threshold_question_of(due.rule.condition, OrganizationId(due.organization_id), _end_s(due))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,28 +133,39 @@ class Evaluated:
 _DROPPED: Final = Evaluated(Verdict.NO_DATA, 0, 0, is_new=False)
 
 
-def apply_answer(ctx: Context, uow: UnitOfWork, due: DueRule, answer: MetricAnswer) -> Evaluated:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the store says of one combination of the grouped tags."""
+
+    labels: Mapping[str, str]
+    value: float | None = None
+    threshold: float | None = None
+
+
+def apply_answer(
+    ctx: Context, uow: UnitOfWork, due: DueRule, answer: MetricAnswer, thresholds: MetricAnswer | None = None
+) -> Evaluated:
     """States, alerts, audit and events of this slot, in the caller's transaction. An older slot than the newest that
     was applied changes nothing, so that doubled evaluators cannot both act; nor does the answer to a rule that was
-    changed or deleted since it was claimed."""
+    changed or deleted since it was claimed. `thresholds` answers `threshold_query_of`."""
     last = _last_result(ctx, uow, due)
     if last is None:
         return _DROPPED
     now = uow.now()
     before = _states(ctx, uow, due.rule.rule_id)
-    values = _values_by_fingerprint(answer)
+    readings = _readings(due.rule.condition, answer, thresholds)
     verdicts: list[Verdict] = []
     opened = resolved = 0
-    for key in sorted(values.keys() | before.keys()):
+    for key in sorted(readings.keys() | before.keys()):
         state = before.get(key)
         # One of the future was left by a clock that was put back since.
         if state is not None and due.slot <= state.last_evaluated_at <= now:
             continue
-        labels, value = values.get(key, (state.labels if state else {}, None))
-        verdict = verdict_of(due.rule.condition, value)
+        reading = readings.get(key) or _Reading(state.labels if state else {})
+        verdict = verdict_of(due.rule.condition, reading.value, reading.threshold)
         decision = decide(due.rule, state, verdict, due.slot)
-        alert_id = _apply(ctx, uow, due.rule, key, labels, state, decision, value)
-        _remember(ctx, uow, due, key, labels, decision, alert_id, value)
+        alert_id = _apply(ctx, uow, due.rule, key, reading, state, decision)
+        _remember(ctx, uow, due, key, reading, decision, alert_id)
         verdicts.append(verdict)
         opened += decision.effect is Effect.OPEN
         resolved += decision.effect is Effect.RESOLVE
@@ -166,6 +181,10 @@ def apply_failure(ctx: Context, uow: UnitOfWork, due: DueRule, reason: str) -> E
         return _DROPPED
     _note_result(ctx, uow, due, Verdict.ERROR, reason[:500])
     return Evaluated(Verdict.ERROR, 0, 0, is_new=last != Verdict.ERROR)
+
+
+def _end_s(due: DueRule) -> int:
+    return int(due.slot.timestamp()) - LAG_S
 
 
 def _due_rule(row: Mapping[str, object], now: datetime) -> DueRule:
@@ -227,21 +246,32 @@ def _values_by_fingerprint(answer: MetricAnswer) -> dict[str, tuple[Mapping[str,
     return found
 
 
+def _readings(condition: Condition, answer: MetricAnswer, thresholds: MetricAnswer | None) -> dict[str, _Reading]:
+    """A threshold without a value is of nothing that is watched."""
+    values = _values_by_fingerprint(answer)
+    if condition.threshold_field is None:
+        return {key: _Reading(labels, value, condition.threshold) for key, (labels, value) in values.items()}
+    sent = {} if thresholds is None else _values_by_fingerprint(thresholds)
+    return {
+        key: _Reading(labels, value, sent[key][1] if key in sent else None) for key, (labels, value) in values.items()
+    }
+
+
 def _apply(
     ctx: Context,
     uow: UnitOfWork,
     rule: Rule,
     key: str,
-    labels: Mapping[str, str],
+    reading: _Reading,
     state: StateRow | None,
     decision: Decision,
-    value: float | None,
 ) -> AlertId | None:
     held = state.alert_id if state else None
+    value, threshold = reading.value, reading.threshold
     if decision.effect is Effect.RESOLVE and held is not None:
         settle_alert(ctx, uow, held, by=f"evaluation: {decision.reason}", value=value)
         return None
-    if decision.effect is not Effect.OPEN or value is None:
+    if decision.effect is not Effect.OPEN or value is None or threshold is None:
         return held
     return open_alert(
         ctx,
@@ -249,12 +279,12 @@ def _apply(
         {
             "rule_id": rule.rule_id,
             "fingerprint": key,
-            "labels": {**labels, **rule.labels},
+            "labels": {**reading.labels, **rule.labels},
             "severity": rule.severity,
-            "summary": summary_of(rule, labels, value),
+            "summary": summary_of(rule, reading.labels, value, threshold),
             "description": rule.description,
             "value": value,
-            "threshold": rule.condition.threshold,
+            "threshold": threshold,
             "started_at": decision.firing_since,
         },
     )
@@ -265,10 +295,9 @@ def _remember(
     uow: UnitOfWork,
     due: DueRule,
     key: str,
-    labels: Mapping[str, str],
+    reading: _Reading,
     decision: Decision,
     alert_id: AlertId | None,
-    value: float | None,
 ) -> None:
     identity = {"organization_id": ctx.organization_id, "rule_id": due.rule.rule_id, "fingerprint": key}
     if decision.state is SeriesState.NO_DATA and alert_id is None:
@@ -276,13 +305,13 @@ def _remember(
         uow.execute(delete(alert_states).where(*(alert_states.c[name] == held for name, held in identity.items())))
         return
     remembered = {
-        "labels": dict(labels),
+        "labels": dict(reading.labels),
         "state": decision.state,
         "pending_since": decision.pending_since,
         "firing_since": decision.firing_since,
         "alert_id": alert_id,
         "last_evaluated_at": due.slot,
-        "last_value": value,
+        "last_value": reading.value,
     }
     uow.execute(
         insert(alert_states)

@@ -1,5 +1,7 @@
 """What a rule asks the metric store."""
 
+from dataclasses import replace
+
 from strata_datamodel.alerting import Condition
 from strata_datamodel.errors import InvalidError
 from strata_datamodel.ids import OrganizationId
@@ -25,3 +27,11 @@ def question_of(condition: Condition, organization_id: OrganizationId, end_s: in
         filters=tuple(TagFilter(item.tag, FilterOp(item.op), item.values) for item in condition.filters),
         group_by=condition.group_by,
     )
+
+
+def threshold_question_of(condition: Condition, organization_id: OrganizationId, end_s: int) -> MetricQuery | None:
+    """The same of the field that holds the threshold, where one does: of one window, the two answers belong together,
+    whenever they are asked for."""
+    if condition.threshold_field is None:
+        return None
+    return replace(question_of(condition, organization_id, end_s), field=condition.threshold_field)

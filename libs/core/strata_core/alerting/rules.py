@@ -61,10 +61,11 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return digest.hexdigest()[:32]
 
 
-def verdict_of(condition: Condition, value: float | None) -> Verdict:
-    if value is None:
+def verdict_of(condition: Condition, value: float | None, threshold: float | None) -> Verdict:
+    """`threshold` is what the value is measured by, wherever it comes from. Without one nothing is known."""
+    if value is None or threshold is None:
         return Verdict.NO_DATA
-    return Verdict.FIRING if _COMPARE[condition.comparison](value, condition.threshold) else Verdict.OK
+    return Verdict.FIRING if _COMPARE[condition.comparison](value, threshold) else Verdict.OK
 
 
 def decide(rule: Rule, before: StateRow | None, verdict: Verdict, at: datetime) -> Decision:
@@ -89,7 +90,7 @@ def decide(rule: Rule, before: StateRow | None, verdict: Verdict, at: datetime) 
         return Decision(SeriesState.OK, effect, None, None, "back within the threshold" if is_open else "within")
     if verdict is Verdict.NO_DATA:
         # Waiting starts anew: an unobserved stretch must not count as time over the threshold.
-        reason = "no points in the window: what is open stays open"
+        reason = "no points, or no threshold, in the window: what is open stays open"
         return Decision(SeriesState.NO_DATA, Effect.NONE, None, firing_since, reason)
     reason = "the store did not answer: what is open or waiting stays so"
     return Decision(SeriesState.ERROR, Effect.NONE, pending_since, firing_since, reason)
@@ -102,9 +103,10 @@ def _was_unwatched(rule: Rule, before: StateRow | None, at: datetime) -> bool:
     return not timedelta(0) <= at - before.last_evaluated_at <= longest
 
 
-def summary_of(rule: Rule, labels: Mapping[str, str], value: float) -> str:
+def summary_of(rule: Rule, labels: Mapping[str, str], value: float, threshold: float) -> str:
     where = ", ".join(f"{key}={labels[key]}" for key in sorted(labels))
     condition = rule.condition
     measured = f"{condition.aggregate}({condition.measurement}.{condition.field}) = {value:g}"
-    text = f"{rule.name}: {measured} {condition.comparison.value} {condition.threshold:g}"
+    against = f"{threshold:g}" if condition.threshold_field is None else f"{condition.threshold_field} = {threshold:g}"
+    text = f"{rule.name}: {measured} {condition.comparison.value} {against}"
     return f"{text} ({where})" if where else text

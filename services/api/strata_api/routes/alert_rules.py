@@ -36,7 +36,13 @@ class ConditionForm(Sent):
     field: Text = Field(examples=["value"])
     aggregate: str = Field("avg", description="count, sum, avg, min, max, first, last, rate, p1 to p99")
     comparison: Literal[">", ">=", "<", "<=", "==", "!="] = ">"
-    threshold: float = Field(allow_inf_nan=False)
+    threshold: float | None = Field(None, allow_inf_nan=False, description="Or threshold_field, and one of the two.")
+    threshold_field: Text | None = Field(
+        None,
+        description="The field of the same series that holds the threshold. It is aggregated as `field` is; without "
+        "points of it the result is no_data.",
+        examples=["threshold_critical"],
+    )
     window_s: int = Field(300, description="How far back an evaluation looks.")
     filters: list[FilterForm] = Field(default_factory=list)
     group_by: list[Text] = Field(default_factory=list, description="One alert per combination of these tags' values.")
@@ -58,7 +64,8 @@ class ConditionOut(Shown):
     field: str
     aggregate: str
     comparison: str
-    threshold: float
+    threshold: float | None = None
+    threshold_field: str | None = None
     window_s: int
     filters: list[FilterForm]
     group_by: list[str]
