@@ -1,6 +1,7 @@
 """Settings: where they come from, and that a bad start names everything that is wrong."""
 
 import base64
+import json
 
 import pytest
 
@@ -130,3 +131,36 @@ def test_a_database_url_that_cannot_be_read_is_named_without_its_password(monkey
         load_settings()
     assert [problem.where for problem in raised.value.problems] == ["STRATA_RELATIONAL_OWNER_URL"]
     assert "hunter2" not in repr(raised.value.problems)
+
+
+def test_cells_come_from_a_file_and_tokens_from_files_beside_it(monkeypatch, tmp_path):
+    (tmp_path / "token").write_text("hunter2\n", encoding="utf-8")
+    given = {"eu": {"url": "https://eu.example.com", "token_file": str(tmp_path / "token")}, "x": {"url": "embedded"}}
+    (tmp_path / "cells.json").write_text(json.dumps(given), encoding="utf-8")
+    monkeypatch.setenv("STRATA_CELLS", str(tmp_path / "cells.json"))
+    settings = load_settings(cell_for_new="eu")
+    assert list(settings.metric_cells) == ["default", "eu", "x"]
+    token = settings.metric_cells["eu"].token
+    assert token is not None
+    assert token.get_secret_value() == "hunter2"
+    assert "hunter2" not in repr(settings)
+
+
+def test_all_that_is_wrong_with_cells_is_named_at_once_and_no_value_is():
+    given = {"default": {"url": "embedded"}, "Eu": {"url": "embedded"}, "us": {"url": "ftp://hunter2"}, "b": {"urn": 1}}
+    with pytest.raises(BadSettingsError) as raised:
+        load_settings(cells=json.dumps(given))
+    (problem,) = raised.value.problems
+    assert problem.where == "STRATA_CELLS"
+    for part in ("'default'", "'Eu'", "us: url: must be", "b: url: Field required", "b: urn: Extra"):
+        assert part in problem.detail
+    assert "hunter2" not in problem.detail
+    with pytest.raises(BadSettingsError):
+        load_settings(cell_for_new="eu")
+
+
+def test_a_role_of_its_own_refuses_cells_that_live_in_another_process():
+    settings = load_settings(cells='{"eu": {"url": "embedded"}}', metrics_url="http://influx:8086")
+    with pytest.raises(BadSettingsError) as raised:
+        refuse_embedded(settings, ("relational_url", "metrics_url"), "api")
+    assert "STRATA_CELLS" in {problem.where for problem in raised.value.problems}

@@ -12,6 +12,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from pydantic import SecretStr
 from rq import Queue
 
+from strata_core.cells.knowledge import Placements
+from strata_core.cells.queries import placement_of
+from strata_core.cells.rules import DEFAULT_CELL, Placement
+from strata_core.cells.stores import CellStore, CellStores
 from strata_core.ports.anchor_signer import AnchorSigner
 from strata_core.ports.archive import Archive
 from strata_core.ports.cache import Cache
@@ -32,9 +36,12 @@ from strata_core.ports.system_unit_of_work import SystemUnitsOfWork
 from strata_core.ports.unit_of_work import UnitsOfWork
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.health import StoreHealth
+from strata_datamodel.ids import OrganizationId
 from strata_datamodel.limits import MIB
 from strata_stores.anchoring import open_anchor_signer, open_configured_archive
 from strata_stores.breaker import Breaker
+from strata_stores.cell_settings import CellSettings
+from strata_stores.cells import RoutedMetricStore, healths, store_name
 from strata_stores.channels.mail import SmtpMailer
 from strata_stores.channels.smtp_url import smtp_server
 from strata_stores.channels.webhook import WebhookNotifier
@@ -67,6 +74,7 @@ class Stores:
     system_units: SystemUnitsOfWork | None
     metric_store: MetricStore
     metric_tiers: MetricTiers
+    cells: CellStores
     log_store: LogStore
     search_index: SearchIndex
     cache: Cache
@@ -93,13 +101,14 @@ class Stores:
         checks = {
             "postgresql": self.relational_health,
             "redis": self.cache.health,
-            "metrics": self.metric_store.health,
             "logs": self.log_store.health,
             "search": self.search_index.health,
             "archive": self.archive.health,
         }
-        with ThreadPoolExecutor(len(checks), thread_name_prefix="health") as pool:
-            return [*pool.map(lambda check: check(), checks.values()), *self.replica_health()]
+        with ThreadPoolExecutor(len(checks) + 1, thread_name_prefix="health") as pool:
+            metrics = pool.submit(healths, self.cells)
+            others = [*pool.map(lambda check: check(), checks.values())]
+            return [*others[:2], *metrics.result(), *others[2:], *self.replica_health()]
 
 
 @contextmanager
@@ -107,12 +116,13 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
     with ExitStack() as stack:
         relational = stack.enter_context(open_relational(settings, urls, with_system=with_system))
         clock = relational.clock
-        redis_breaker, metrics_breaker = Breaker("redis", clock), Breaker("metrics", clock)
+        redis_breaker = Breaker("redis", clock)
         logs_breaker, archive_breaker = Breaker("logs", clock), Breaker("archive", clock)
         search_breaker = Breaker("search", clock)
         mail_breaker = Breaker("mail", clock)
         redis_url = urls.redis.get_secret_value()
-        metric_store = open_metric_store(settings, clock, metrics_breaker)
+        cells, metrics_breakers = open_metric_cells(settings, clock)
+        metric_store = metric_store_of(cells, relational.units, clock)
         stack.callback(metric_store.close)
         log_store = open_log_store(settings, clock, logs_breaker)
         stack.callback(log_store.close)
@@ -137,6 +147,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             system_units=relational.system_units,
             metric_store=metric_store,
             metric_tiers=metric_store,
+            cells=cells,
             log_store=log_store,
             search_index=search_index,
             cache=cache,
@@ -156,7 +167,7 @@ def open_stores(settings: Settings, urls: ServerUrls, *, with_system: bool) -> I
             breakers=(
                 relational.breaker,
                 redis_breaker,
-                metrics_breaker,
+                *metrics_breakers,
                 logs_breaker,
                 search_breaker,
                 archive_breaker,
@@ -176,28 +187,57 @@ def _try(prepare: Callable[[], None]) -> None:
         return
 
 
-def open_metric_store(
-    settings: Settings, clock: Clock, breaker: Breaker, *, delete_timeout_s: float = 300.0
+def open_metric_cells(settings: Settings, clock: Clock) -> tuple[CellStores, list[Breaker]]:
+    """Each with a breaker of its own: what one of them does says nothing of the others."""
+    breakers = {name: Breaker(store_name(name), clock) for name in settings.metric_cells}
+    stores = {name: open_cell(settings, name, clock, breaker) for name, breaker in breakers.items()}
+    return CellStores(stores, settings.cell_for_new), list(breakers.values())
+
+
+def metric_store_of(cells: CellStores, units: UnitsOfWork, clock: Clock) -> CellStore:
+    """With one cell there is nothing to find out."""
+    if len(cells.stores) == 1:
+        return cells.of(DEFAULT_CELL)
+
+    def look(organization_id: OrganizationId) -> Placement:
+        with units.organization(organization_id) as uow:
+            return placement_of(uow)
+
+    return RoutedMetricStore(cells, Placements(look, clock))
+
+
+def open_cell(
+    settings: Settings, name: str, clock: Clock, breaker: Breaker, *, delete_timeout_s: float = 300.0
 ) -> DuckDbMetricStore | InfluxMetricStore:
-    if settings.is_embedded("metrics_url"):
-        directory = _inside(settings.data_dir / "metrics")
+    cell = settings.metric_cells[name]
+    if cell.is_embedded:
         return DuckDbMetricStore(
-            directory,
+            _inside(cell_directory(settings, name)),
             clock,
             memory_limit=f"{settings.metrics_memory_bytes // MIB}MiB",
             threads=min(_METRIC_THREADS, _available_cores()),
             delete_timeout_s=delete_timeout_s,
             breaker=breaker,
         )
-    url, username, password = _without_credentials(settings.metrics_url)
+    return _open_influx(settings, cell, clock, breaker, delete_timeout_s)
+
+
+def cell_directory(settings: Settings, name: str) -> Path:
+    return settings.data_dir / ("metrics" if name == DEFAULT_CELL else f"metrics-{name}")
+
+
+def _open_influx(
+    settings: Settings, cell: CellSettings, clock: Clock, breaker: Breaker, delete_timeout_s: float
+) -> InfluxMetricStore:
+    url, username, password = _without_credentials(cell.url)
     return InfluxMetricStore(
         url,
         clock,
-        token=settings.metrics_token.get_secret_value() if settings.metrics_token else None,
+        token=cell.token.get_secret_value() if cell.token else None,
         username=username,
         password=password,
-        organization=settings.metrics_organization,
-        database=settings.metrics_database,
+        organization=cell.organization,
+        database=cell.database,
         ca_file=settings.ca_file,
         delete_timeout_s=delete_timeout_s,
         breaker=breaker,

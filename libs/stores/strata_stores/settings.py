@@ -6,6 +6,7 @@ Sources, strongest first: arguments, STRATA_* variables, STRATA_*_FILE (the valu
 import base64
 import binascii
 import os
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,9 +23,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from strata_core.cells.rules import DEFAULT_CELL
 from strata_core.logs.retention import LOGS_KEPT_DAYS
 from strata_datamodel.errors import InvalidError, Problem
 from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND, LOG_PAST_DAYS, MIB
+from strata_stores.cell_settings import CellSettings, cells_of
 from strata_stores.channels.smtp_url import smtp_server
 from strata_stores.embedded.directory import default_data_dir
 
@@ -66,6 +69,8 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = None
     metrics_organization: str = "strata"
     metrics_database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "strata"
+    cells: Annotated[Mapping[str, CellSettings] | None, NoDecode] = None
+    cell_for_new: str = DEFAULT_CELL
     logs_url: SecretStr = SecretStr(EMBEDDED)
     logs_api_key: SecretStr | None = None
     logs_prefix: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = "logs"
@@ -105,6 +110,11 @@ class Settings(BaseSettings):
             allowed = ", ".join(f"{s}://" for s in SCHEMES[name])
             raise ValueError(f"must be the word {EMBEDDED} or a URL beginning with {allowed}")
         return value
+
+    @field_validator("cells", mode="before")
+    @classmethod
+    def _cells(cls, value: object) -> object:
+        return cells_of(value) if isinstance(value, str) else value
 
     @field_validator("smtp_url")
     @classmethod
@@ -162,6 +172,12 @@ class Settings(BaseSettings):
             raise ValueError(f"STRATA_API_PORT and STRATA_INGEST_PORT are both {self.api_port}: they must differ")
         return self
 
+    @model_validator(mode="after")
+    def _new_ones_have_a_cell(self) -> "Settings":
+        if self.cell_for_new not in self.metric_cells:
+            raise ValueError(f"STRATA_CELL_FOR_NEW names no cell: there is {', '.join(sorted(self.metric_cells))}")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -177,6 +193,21 @@ class Settings(BaseSettings):
     def is_embedded(self, name: str) -> bool:
         value = getattr(self, name)
         return isinstance(value, SecretStr) and value.get_secret_value() == EMBEDDED
+
+    @property
+    def metric_cells(self) -> Mapping[str, CellSettings]:
+        """With that of STRATA_METRICS_URL."""
+        own = CellSettings(
+            url=self.metrics_url,
+            token=self.metrics_token,
+            organization=self.metrics_organization,
+            database=self.metrics_database,
+        )
+        return {DEFAULT_CELL: own, **(self.cells or {})}
+
+    @property
+    def has_embedded_metrics(self) -> bool:
+        return any(cell.is_embedded for cell in self.metric_cells.values())
 
     @property
     def proxies(self) -> tuple[str, ...]:
@@ -300,6 +331,11 @@ def refuse_embedded(settings: Settings, names: tuple[str, ...], role: str) -> No
         Problem(_variable(name), f"is {EMBEDDED}, but `strata {role}` needs a server")
         for name in names
         if settings.is_embedded(name)
+    ]
+    problems += [
+        Problem(_variable("cells"), f"{name} is {EMBEDDED}, but `strata {role}` needs a server")
+        for name, cell in (settings.cells or {}).items()
+        if cell.is_embedded and "metrics_url" in names
     ]
     if settings.wrapping_key is None:
         problems.append(Problem(_variable("wrapping_key"), "is needed by every process that shares the stores"))

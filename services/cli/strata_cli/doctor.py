@@ -10,6 +10,7 @@ import httpx
 from strata_cli.fleet import fleet_of
 from strata_cli.rendering import EXIT_PROBLEM, out, print_json, print_table
 from strata_cli.runtime import owned_runtime, shared_stores
+from strata_core.cells.rules import DEFAULT_CELL
 from strata_datamodel.errors import StrataError
 from strata_datamodel.health import StoreHealth, StoreTrial
 from strata_datamodel.limits import MIB
@@ -82,7 +83,9 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     try:
         if running is not None:
             yield from _ask(running, settings)
-        elif any(settings.is_embedded(name) for name in ("relational_url", "redis_url", "metrics_url", "logs_url")):
+        elif settings.has_embedded_metrics or any(
+            map(settings.is_embedded, ("relational_url", "redis_url", "logs_url"))
+        ):
             with owned_runtime(settings, "strata doctor", is_migrated=False) as runtime:
                 yield from _look(runtime.stores)
                 yield from _try(settings, runtime.urls)
@@ -114,8 +117,11 @@ def _rights(trial: StoreTrial, settings: Settings) -> Finding:
     if not trial.refused:
         return Finding(subject, is_well=True, detail=f"tried: {', '.join(trial.granted)}")
     detail = "; ".join(f"{name}: {reason}" for name, reason in trial.refused.items())
-    is_directory = trial.store in ("metrics", "logs") and settings.is_embedded(f"{trial.store}_url")
-    return Finding(subject, is_well=False, detail=detail, advice=_RIGHTS["spool" if is_directory else trial.store])
+    store, _, cell = trial.store.partition(" ")
+    is_directory = store == "logs" and settings.is_embedded("logs_url")
+    if store == "metrics":
+        is_directory = settings.metric_cells[cell or DEFAULT_CELL].is_embedded
+    return Finding(subject, is_well=False, detail=detail, advice=_RIGHTS["spool" if is_directory else store])
 
 
 def _finding(health: StoreHealth) -> Finding:

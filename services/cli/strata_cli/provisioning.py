@@ -18,7 +18,7 @@ from strata_datamodel.ids import SagaId
 from strata_stores.anchoring import open_anchor_signer, open_configured_archive
 from strata_stores.breaker import Breaker
 from strata_stores.embedded.directory import running_instance
-from strata_stores.factory import open_log_store, open_metric_store, open_search_index
+from strata_stores.factory import metric_store_of, open_log_store, open_metric_cells, open_search_index
 from strata_stores.null.cache import NullCache
 from strata_stores.null.mailer import MailDirectory
 from strata_stores.null.notifier import NullNotifier
@@ -27,8 +27,6 @@ from strata_stores.settings import Settings
 from strata_workers.inline import await_saga
 
 _TIMEOUT_S: Final = 60.0
-_IN_THE_PROCESS: Final = ("metrics_url", "logs_url")
-"""Stores that are embedded in a running Strata, which nobody else can open then."""
 
 
 def provision(
@@ -75,7 +73,8 @@ def _state_in_the_end(
 
 def _is_up(settings: Settings) -> bool:
     running = running_instance(settings.data_dir)
-    is_alone = any(map(settings.is_embedded, _IN_THE_PROCESS))
+    # These are embedded in the process of a running Strata, and nobody else can open them then.
+    is_alone = settings.has_embedded_metrics or settings.is_embedded("logs_url")
     return running is not None and running.api_url is not None and is_alone
 
 
@@ -84,7 +83,8 @@ def _tools(settings: Settings, relational: Relational, units: SystemUnitsOfWork)
     """Nothing is open but the stores that have to be ready: the others hold nothing of a new organization."""
     clock = relational.clock
     with ExitStack() as stack:
-        metric_store = open_metric_store(settings, clock, Breaker("metrics", clock))
+        cells, _ = open_metric_cells(settings, clock)
+        metric_store = metric_store_of(cells, units, clock)
         stack.callback(metric_store.close)
         log_store = open_log_store(settings, clock, Breaker("logs", clock))
         stack.callback(log_store.close)
@@ -92,6 +92,7 @@ def _tools(settings: Settings, relational: Relational, units: SystemUnitsOfWork)
         stack.callback(search_index.close)
         yield SagaTools(
             metric_store=metric_store,
+            cells=cells,
             log_store=log_store,
             search_index=search_index,
             search_source=CurrentEntities(units.organization),

@@ -28,6 +28,7 @@ def build_worker(stores: Stores, settings: Settings, registry: CollectorRegistry
             units=stores.system_units,
             metric_store=stores.metric_store,
             metric_tiers=stores.metric_tiers,
+            cells=stores.cells,
             log_store=stores.log_store,
             search_index=stores.search_index,
             cache=stores.cache,

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from rq import Queue
 
+from strata_core.cells.stores import CellStores
 from strata_core.idempotency.commands import purge_expired
 from strata_core.logs.retention import LOGS_KEPT_DAYS
 from strata_core.mail.links import LinkKey
@@ -43,6 +44,7 @@ from strata_core.search.source import CurrentEntities
 from strata_core.sign_in.pruning import prune_sign_in
 from strata_datamodel.errors import UnavailableError
 from strata_datamodel.health import StoreHealth
+from strata_workers.alert_recorder import AlertRecorder
 from strata_workers.drift_figures import drift_figures
 from strata_workers.evaluator import Evaluator
 from strata_workers.gap_finder import GapFinder
@@ -102,6 +104,7 @@ class WorkerDeps:
     logs_kept_days: int = LOGS_KEPT_DAYS
     name: str = "worker"
     """Of this process alone: it is the name that leases and heartbeats stand in."""
+    cells: CellStores = field(default_factory=CellStores)
     handlers: Mapping[str, Handler] = field(default_factory=lambda: HANDLERS)
     sagas: Sequence[SagaDefinition] = SAGAS
     fault_points: FaultPoints = NO_FAULTS
@@ -135,6 +138,7 @@ class Worker:
         self._saga_figures = NO_SAGAS
         self._rollup_figures = NOTHING_ROLLED_UP
         self._evaluator = Evaluator(deps.units, deps.metric_store, deps.registry)
+        self._recorder = AlertRecorder(deps.units, deps.metric_store, deps.clock, deps.name, deps.registry)
         self._projector = Projector(deps.units, deps.search_index, deps.name, deps.registry)
         self._reconciler = Reconciler(deps.units, deps.search_index, deps.name, self._note_reconciling)
         self._tier_keeper = TierKeeper(deps.units, deps.metric_tiers, deps.clock, deps.name, self._note_tiers)
@@ -168,6 +172,7 @@ class Worker:
             Loop("postman", self._postman.step, clock, pause_s=1.0),
             self._saga_loop,
             Loop("saga-leases", self._sagas.keep, clock, pause_s=RENEWAL_PAUSE_S),
+            Loop("alert-recorder", self._recorder.step, clock, pause_s=1.0),
             Loop("search-projector", self._projector.step, clock, pause_s=0.25),
             self._reconciler_loop,
             self._tier_loop,
@@ -305,6 +310,7 @@ class Worker:
 def _tools(deps: WorkerDeps) -> SagaTools:
     return SagaTools(
         metric_store=deps.metric_store,
+        cells=deps.cells,
         log_store=deps.log_store,
         search_index=deps.search_index,
         search_source=CurrentEntities(deps.units.organization),

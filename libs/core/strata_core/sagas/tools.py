@@ -1,7 +1,8 @@
 """What the effects of sagas may reach: ports, and nothing that opens a transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from strata_core.cells.stores import CellStores
 from strata_core.ports.anchor_signer import AnchorSigner
 from strata_core.ports.archive import Archive
 from strata_core.ports.cache import Cache
@@ -30,3 +31,5 @@ class SagaTools:
     secret_box: SecretBox
     signer: AnchorSigner
     clock: Clock
+    cells: CellStores = field(default_factory=CellStores)
+    """`metric_store` is all of them as one."""

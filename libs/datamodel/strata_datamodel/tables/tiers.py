@@ -52,3 +52,17 @@ tier_retentions = Table(
     c.one_of("tier", Tier),
     CheckConstraint("kept_s > 0", name="kept_s"),
 )
+
+metric_placements = Table(
+    "metric_placements",
+    metadata,
+    # An organization without a row is in the cell `default`, with nothing under way.
+    c.organization_id(),
+    Column("cell", Text, nullable=False),
+    # Written too, while the organization moves from one of them to the other.
+    Column("also", Text, nullable=True),
+    c.stamped("changed_at"),
+    PrimaryKeyConstraint("organization_id"),
+    c.organization_reference(),
+    CheckConstraint("also <> cell", name="also"),
+)

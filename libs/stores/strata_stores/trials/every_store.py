@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from strata_core.ports.clock import Clock
@@ -12,9 +13,10 @@ from strata_datamodel.errors import StrataError
 from strata_datamodel.health import StoreHealth, StoreTrial
 from strata_stores.anchoring import open_configured_archive
 from strata_stores.breaker import Breaker
+from strata_stores.cells import store_name
 from strata_stores.elastic.log_store import ElasticLogStore
 from strata_stores.elastic.nodes import NodeState
-from strata_stores.factory import open_log_store, open_metric_store
+from strata_stores.factory import cell_directory, open_cell, open_log_store
 from strata_stores.influx.metric_store import InfluxMetricStore
 from strata_stores.postgres.trial import relational_trial
 from strata_stores.redis.trial import redis_trial
@@ -36,7 +38,7 @@ def try_stores(settings: Settings, urls: ServerUrls, clock: Clock) -> list[Store
     trials: list[Callable[[], StoreTrial]] = [
         lambda: relational_trial(app, worker, clock),
         lambda: redis_trial(urls.redis.get_secret_value(), clock),
-        lambda: _try_metrics(settings, clock),
+        *(partial(_try_metrics, settings, clock, cell) for cell in settings.metric_cells),
         lambda: _try_logs(settings, clock),
         lambda: _try_archive(settings, clock),
         lambda: directory_trial("spool", settings.spool_directory),
@@ -45,16 +47,18 @@ def try_stores(settings: Settings, urls: ServerUrls, clock: Clock) -> list[Store
         return list(pool.map(lambda trial: trial(), trials))
 
 
-def _try_metrics(settings: Settings, clock: Clock) -> StoreTrial:
-    if settings.is_embedded("metrics_url"):
-        return directory_trial("metrics", settings.data_dir / "metrics")
-    store = open_metric_store(settings, clock, _breaker("metrics", clock), delete_timeout_s=_PATIENCE_S)
+def _try_metrics(settings: Settings, clock: Clock, cell: str) -> StoreTrial:
+    name = store_name(cell)
+    if settings.metric_cells[cell].is_embedded:
+        return directory_trial(name, cell_directory(settings, cell))
+    store = open_cell(settings, cell, clock, _breaker(name, clock), delete_timeout_s=_PATIENCE_S)
     with closing(store):
         health = store.health()
         if _is_away(health):
-            return _not_tried(health)
+            return replace(_not_tried(health), store=name)
         skew_s = seconds_ahead(clock, store.server_time) if isinstance(store, InfluxMetricStore) else None
-        return replace(metrics_trial(store, clock), skew_s=None if skew_s is None else skew_s + _HALF_A_SECOND)
+        skew_s = None if skew_s is None else skew_s + _HALF_A_SECOND
+        return replace(metrics_trial(store, clock), store=name, skew_s=skew_s)
 
 
 def _try_logs(settings: Settings, clock: Clock) -> StoreTrial:

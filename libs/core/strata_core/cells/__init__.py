@@ -1,0 +1,1 @@
+"""In which of several metric stores an organization's points are, and how they get into another one."""
