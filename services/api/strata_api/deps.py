@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Request, Response
 from strata_api.api_deps import ApiDeps, deps_of, injected
 from strata_api.authentication import Origin, Principal, origin_of
 from strata_api.paging import CursorPlace, Listing, PageQuery, Paging
-from strata_api.recognition import admit_anybody, recognised, recognised_person, refuse_confined
+from strata_api.recognition import OF_THE_KEY, admit_anybody, recognised, recognised_person, refuse_confined
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.access.rules import require, require_somewhere
 from strata_core.context import Context
@@ -71,17 +71,33 @@ class Requirement:
         request: Request,
         org: Annotated[str, Path(description="Slug or id of the organization.")],
     ) -> Access:
-        known = await recognised(request, org, self.permission, is_slow=self.is_slow)
-        # Bound here and not in a thread: what a thread binds stays in its copy of the context.
-        structlog.contextvars.bind_contextvars(organization_id=str(known.ctx.organization_id))
-        if self.in_scope:
-            require_somewhere(known.ctx, self.permission)
-        else:
-            require(known.ctx, self.permission)
-        deps = deps_of(request)
-        operation = request.scope["route"].operation_id
-        deps.reads.note_if_logged(known.ctx, self.permission, operation, deps.clock.now())
-        return Access(known.ctx, known.principal, known.organization, deps)
+        return await _access(request, org, self.permission, in_scope=self.in_scope, is_slow=self.is_slow)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRequirement:
+    """Of a route whose path names no organization, since a protocol has it so: this permission in the one that the
+    caller's key belongs to. People, who may belong to several, stay out."""
+
+    permission: str
+    is_slow: bool = False
+
+    async def __call__(self, request: Request) -> Access:
+        return await _access(request, OF_THE_KEY, self.permission, in_scope=False, is_slow=self.is_slow)
+
+
+async def _access(request: Request, org: str, permission: str, *, in_scope: bool, is_slow: bool) -> Access:
+    known = await recognised(request, org, permission, is_slow=is_slow)
+    # Bound here and not in a thread: what a thread binds stays in its copy of the context.
+    structlog.contextvars.bind_contextvars(organization_id=str(known.ctx.organization_id))
+    if in_scope:
+        require_somewhere(known.ctx, permission)
+    else:
+        require(known.ctx, permission)
+    deps = deps_of(request)
+    operation = request.scope["route"].operation_id
+    deps.reads.note_if_logged(known.ctx, permission, operation, deps.clock.now())
+    return Access(known.ctx, known.principal, known.organization, deps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +124,13 @@ def requires(permission: str, *, in_scope: bool = False, is_slow: bool = False) 
     if permission not in PERMISSIONS:
         raise ValueError(f"{permission} is not a permission")
     return Depends(Requirement(permission, in_scope, is_slow))
+
+
+def requires_of_key(permission: str, *, is_slow: bool = False) -> Any:
+    """In the organization of the caller's key, where the path names none."""
+    if permission not in PERMISSIONS:
+        raise ValueError(f"{permission} is not a permission")
+    return Depends(OwnRequirement(permission, is_slow))
 
 
 def signed_in(*, confined: bool = False) -> Any:

@@ -8,11 +8,11 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from strata_api.deps import Anybody, Requirement, SignedIn
+from strata_api.deps import Anybody, OwnRequirement, Requirement, SignedIn
 from strata_api.errors import PROBLEM_TYPE
 from strata_api.schemas import Problem
 
-Guard = Requirement | SignedIn | Anybody
+Guard = Requirement | OwnRequirement | SignedIn | Anybody
 
 _SECURITY_SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key."},
@@ -46,7 +46,7 @@ def guard_of(route: APIRoute) -> Guard | None:
 
 def _guards(dependant: Dependant) -> Iterator[Guard]:
     for dependency in dependant.dependencies:
-        if isinstance(dependency.call, Requirement | SignedIn | Anybody):
+        if isinstance(dependency.call, Requirement | OwnRequirement | SignedIn | Anybody):
             yield dependency.call
         yield from _guards(dependency)
 
@@ -83,7 +83,7 @@ def _complete(operation: dict[str, Any], guard: Guard | None, *, has_body: bool)
     if not has_body:
         del refusals["400"]
     match guard:
-        case Requirement(permission=permission):
+        case Requirement(permission=permission) | OwnRequirement(permission=permission):
             operation["security"] = _SECURITY
             operation["x-permission"] = permission
         case SignedIn():

@@ -19,8 +19,10 @@ from strata_core.caching.kinds import CONFIGURATION, PROFILES
 from strata_core.context import Context
 from strata_core.quotas.queries import quotas_in_force
 from strata_core.quotas.rules import Quota, quota_bucket
-from strata_datamodel.errors import UnauthenticatedError
+from strata_datamodel.errors import DeniedError, UnauthenticatedError
 
+OF_THE_KEY: Final = ""
+"""In the place of an organization's name: the one that the key belongs to. No organization is called so."""
 _FORGET: Final = "forget"
 # Changes of these change nothing of who may do what.
 _HARMLESS: Final = frozenset(
@@ -127,7 +129,8 @@ def _asked(
         if print_ is not None:
             identities.refuse(print_, error)
         raise
-    ctx, found = entered(deps, principal, organization, origin_of(request))
+    named = organization or _organization_of_key(principal)
+    ctx, found = entered(deps, principal, named, origin_of(request))
     with deps.units.organization(found.id) as uow:
         values = quotas_in_force(uow)
     subject = str(principal.api_key_id if isinstance(principal, KeyIdentity) else principal.user_id)
@@ -139,3 +142,13 @@ def _asked(
     if print_ is not None:
         identities.keep(print_, organization, known, generation)
     return known
+
+
+def _organization_of_key(principal: Principal) -> str:
+    if isinstance(principal, KeyIdentity):
+        return str(principal.organization_id)
+    raise DeniedError(
+        "this path names no organization, so that only an API key says which one is meant",
+        code="key_required",
+        hint="send an API key, as `Authorization: Bearer …` or as the password of Basic",
+    )
