@@ -39,7 +39,7 @@ PUBLIC = {
 
 
 # Values of a host are shown to who may see the host.
-MORE = {"hosts_latest": {"hosts:read"}}
+MORE = {each: {"hosts:read"} for each in ("hosts_latest", "servers_metrics", "servers_errors")}
 
 
 def name(operation) -> str:

@@ -18,6 +18,8 @@ from strata_stores.redis.connecting import CONNECT_TIMEOUT_S, TIMEOUT_S, connect
 _SUBSCRIBERS: Final = 1_024
 _PAUSE_S: Final = 0.25
 _HEALTH_CHECK_S: Final = 10
+# The last when a bus is closed under somebody who waits: redis-py 8.1 goes on to what it has just let go.
+_CUT: Final = (redis.RedisError, OSError, AttributeError)
 
 
 class RedisSubscription:
@@ -77,7 +79,9 @@ class RedisSubscription:
     def _receive(self, pubsub: PubSub, timeout_s: float) -> bytes | None:
         try:
             message = pubsub.get_message(ignore_subscribe_messages=True, timeout=timeout_s)
-        except (redis.RedisError, OSError):
+        except _CUT as error:
+            if isinstance(error, AttributeError) and not self._closed.is_set():
+                raise
             self._lost += 1
             self.close()
             return None
