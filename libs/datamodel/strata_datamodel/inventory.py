@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from strata_datamodel.ids import HostId, ServiceId
+
+SERVICE_TAGS: Final = ("service", "service_id", "application_name", "service.name")
+"""The first of these that a series has names its service."""
 
 
 class EntityStatus(StrEnum):

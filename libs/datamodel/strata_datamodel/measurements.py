@@ -48,7 +48,9 @@ MEASUREMENTS: Final[Mapping[str, MeasurementMeaning]] = {
             (
                 TagMeaning("alert_id", "the alert"),
                 TagMeaning("rule_id", "the rule that fired"),
-                TagMeaning("severity", "how bad it is", ("low", "medium", "high", "critical")),
+                TagMeaning(
+                    "severity", "how bad it is", ("info", "warning", "error", "critical", "low", "medium", "high")
+                ),
                 TagMeaning("status", "what happened", ("firing", "acknowledged", "resolved")),
                 _HOST,
                 _SERVICE,

@@ -9,13 +9,12 @@ from typing import Final
 from strata_core.inventory.rules import TOUCH_INTERVAL
 from strata_core.ports.clock import Clock
 from strata_datamodel.ids import OrganizationId
-from strata_datamodel.inventory import Sighting
+from strata_datamodel.inventory import SERVICE_TAGS, Sighting
 from strata_datamodel.latest import HOST_TAGS
 from strata_datamodel.logs import LogEvent
 from strata_datamodel.metrics import SeriesKey
 
 # The first of each that is there counts. Names with dots are those that OpenTelemetry gives resources.
-_SERVICE: Final = ("service", "service_id", "application_name", "service.name")
 _ENVIRONMENT: Final = ("environment", "deployment.environment.name", "deployment.environment")
 _DATACENTER: Final = ("datacenter", "cloud.availability_zone")
 _REGION: Final = ("region", "cloud.region")
@@ -27,7 +26,7 @@ _TOUCH_S: Final = TOUCH_INTERVAL.total_seconds()
 def sightings_in_series(series: Iterable[SeriesKey], seen_at: datetime) -> Iterator[Sighting]:
     for tags in {key.tags for key in series}:
         named = dict(tags)
-        yield from _sighting(named, _first(named, HOST_TAGS), _first(named, _SERVICE), seen_at)
+        yield from _sighting(named, _first(named, HOST_TAGS), _first(named, SERVICE_TAGS), seen_at)
 
 
 def host_of(series: SeriesKey) -> str | None:

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from strata_core.alerting.events import POINT_DUE
 from strata_core.caching.kinds import ENDED_BY
 from strata_core.outbox.catalogue import EVENTS, is_from_a_newer_release
 from strata_core.outbox.commands import (
@@ -44,8 +45,8 @@ HANDLER_LIMIT_S: Final = 30.0
 MAX_DELAY: Final = timedelta(minutes=10)
 NO_BELLS: Final[Mapping[str, Callable[[], None]]] = {}
 """By the kind of event, whom to tell once it is finished. Whoever is told finds by themselves what there is to do."""
-APART: Final = (PROJECTION_DUE,)
-"""The projector's: it takes many at once, and an index that is down must not hold up a page."""
+APART: Final = (PROJECTION_DUE, POINT_DUE)
+"""The projector's and the alert recorder's: they take many at once, and a store that is down holds up no page."""
 
 
 CACHE_DELAY: Final = timedelta(seconds=5)

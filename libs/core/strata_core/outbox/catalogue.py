@@ -34,6 +34,7 @@ EVENTS: Final[Mapping[str, EventKind]] = {
         EventKind("alert.fired", "alert", None),
         EventKind("alert.acknowledged", "alert", None),
         EventKind("alert.resolved", "alert", None),
+        _kind("alert.point_due", "alert", "status", "rule_id"),
         _kind("alert_rule.changed", "alert_rule", "deleted"),
         _kind("dead_letter.changed", "dead_letter", "state"),
         _kind("erasure.requested", "erasure", "kind"),
