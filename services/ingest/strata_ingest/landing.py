@@ -20,7 +20,7 @@ from strata_ingest.late_marks import LateMarks
 from strata_ingest.merging import merged_events, merged_points
 from strata_ingest.newest import NewestValues
 from strata_ingest.series_admitting import SeriesAdmitting
-from strata_ingest.sightings import sightings_in_events, sightings_in_series
+from strata_ingest.sightings import sightings_in_events
 
 METRIC_STORE: Final = "metrics"
 LOG_STORE: Final = "logs"
@@ -109,21 +109,19 @@ class MetricLanding:
             batch, merged = merged_points([arrival.batch for arrival in group], source)
             outcome = self._store.write(batch)
             self._late.mark(batch)
-            self._newest.note(batch, outcome.rejected)
             written += outcome.written
             buried += len(outcome.rejected)
-            for place, rejected in merged.rejections(outcome.rejected).items():
+            refused = merged.rejections(outcome.rejected)
+            for place, arrival in enumerate(group):
+                # One by one: senders repeat their series, and what was written together never comes together again.
+                self._newest.note(arrival.batch, refused.get(place, ()))
+            for place, rejected in refused.items():
                 arrival = group[place]
                 bury_points(self._units, self.store, arrival.batch, arrival.record.envelope, rejected)
         buried += self._bury_what_was_refused(arrivals, committed)
         for organization_id, group in by_organization(arrivals).items():
-            self._inventory.note(
-                organization_id,
-                (
-                    sighting
-                    for arrival in group
-                    for sighting in sightings_in_series(arrival.batch.series, arrival.received_at)
-                ),
+            self._inventory.note_series(
+                organization_id, ((arrival.batch.series, arrival.received_at) for arrival in group)
             )
         return Landed(written, buried)
 

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import numpy as np
@@ -30,24 +30,32 @@ class Merged:
 
 def merged_points(batches: Sequence[PointBatch], source: SpoolPosition | None) -> tuple[PointBatch, Merged]:
     """In the order given, so that the later of two rows with one series and time stays the later."""
+    starts = _starts([len(batch) for batch in batches])
+    if len(batches) == 1:
+        return replace(batches[0], source=source), starts
     series: dict[SeriesKey, int] = {}
+    numbers_of: dict[int, NDArray[np.int32]] = {}  # senders repeat their series, and parsers give the same object then
     texts: dict[str, int] = {}
-    indexes = []
-    values = []
-    for batch in batches:
-        numbers = np.array([series.setdefault(key, len(series)) for key in batch.series], dtype=np.int32)
-        indexes.append(numbers[batch.series_index])
-        values.append(_moved_texts(batch, texts))
+    rows = sum(map(len, batches))
+    series_index, values = np.empty(rows, np.int32), np.empty(rows, np.float64)
+    for start, batch in zip(starts.starts, batches, strict=True):
+        numbers = numbers_of.get(id(batch.series))
+        if numbers is None:
+            numbers = np.array([series.setdefault(key, len(series)) for key in batch.series], dtype=np.int32)
+            numbers_of[id(batch.series)] = numbers
+        end = start + len(batch)
+        np.take(numbers, batch.series_index, out=series_index[start:end], mode="clip")  # the quick mode of numpy
+        values[start:end] = _moved_texts(batch, texts)
     merged = PointBatch(
         organization_id=batches[0].organization_id,
         series=tuple(series),
-        series_index=np.concatenate(indexes),
+        series_index=series_index,
         time_ns=np.concatenate([batch.time_ns for batch in batches]),
-        values=np.concatenate(values),
+        values=values,
         texts=tuple(texts),
         source=source,
     )
-    return merged, _starts([len(batch) for batch in batches])
+    return merged, starts
 
 
 def merged_events(batches: Sequence[LogBatch], source: SpoolPosition | None) -> tuple[LogBatch, Merged]:

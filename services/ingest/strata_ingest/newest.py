@@ -3,9 +3,9 @@ never in its way."""
 
 import threading
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
 import structlog
 from prometheus_client import Counter
 
@@ -13,15 +13,56 @@ from strata_core.ports.latest_values import LatestValues
 from strata_datamodel.errors import UnavailableError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.latest import LatestValue, Metric
-from strata_datamodel.metrics import FieldClass, PointBatch, Rejection, SeriesKey
-from strata_ingest.sightings import host_of
+from strata_datamodel.metrics import PointBatch, Rejection
+from strata_ingest.newest_points import NewestPoints, newest_points
 
 _PAUSE_S: Final = 1.0
 _HELD: Final = 100_000
-_NS_PER_MS: Final = 1_000_000
-_BEFORE_ALL: Final = np.iinfo(np.int64).min
 _Hosts = dict[str, dict[Metric, LatestValue]]
 log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Held:
+    """Of one organization. Points stay columns until they are told: nearly all are passed by newer ones before, and
+    those of series that come together again and again take each other's place."""
+
+    size: int = 0
+    _hosts: _Hosts = field(default_factory=dict)
+    _points: list[NewestPoints] = field(default_factory=list)
+    _by_series: dict[int, NewestPoints] = field(default_factory=dict)
+    """Those without texts, by the identity of their series, which they hold."""
+
+    def take(self, newest: NewestPoints) -> None:
+        known = None if newest.texts else self._by_series.get(id(newest.series))
+        if known is not None:
+            known.take(newest)
+            return
+        self._points.append(newest)
+        self.size += len(newest)
+        if not newest.texts:
+            self._by_series[id(newest.series)] = newest
+
+    def told(self) -> _Hosts:
+        """And held as that from now on."""
+        points, self._points, self._by_series = self._points, [], {}
+        for each in points:
+            self.size -= len(each)
+            for host, metric, value in each.told():
+                self._keep(host, metric, value)
+        return self._hosts
+
+    def take_back(self, hosts: _Hosts) -> None:
+        for host, values in hosts.items():
+            for metric, value in values.items():
+                self._keep(host, metric, value)
+
+    def _keep(self, host: str, metric: Metric, value: LatestValue) -> None:
+        values = self._hosts.setdefault(host, {})
+        old = values.get(metric)
+        self.size += old is None
+        if old is None or value.outranks(old):
+            values[metric] = value
 
 
 class NewestValues:
@@ -38,7 +79,7 @@ class NewestValues:
         self._pause_s = pause_s
         self._lock = threading.Lock()
         self._sending = threading.Lock()
-        self._held: dict[OrganizationId, _Hosts] = {}
+        self._held: dict[OrganizationId, _Held] = {}
         self._count = 0
         self._known: set[OrganizationId] = set()
         self._stopping = threading.Event()
@@ -57,12 +98,13 @@ class NewestValues:
 
     def note(self, batch: PointBatch, refused: Collection[Rejection] = ()) -> None:
         """Of points that are in the store, all but the refused ones."""
-        newest = newest_of(batch, refused)
+        newest = newest_points(batch, refused)
         with self._lock:
-            hosts = self._held.setdefault(batch.organization_id, {})
-            for host, metric, value in newest:
-                self._count += _keep(hosts, host, metric, value)
-            is_too_much = self._count > self._max_held
+            held = self._held.setdefault(batch.organization_id, _Held())
+            before = held.size
+            held.take(newest)
+            self._count += held.size - before
+            is_too_much = self._is_too_much()
         if is_too_much:
             self._give_up()
 
@@ -74,7 +116,7 @@ class NewestValues:
 
     def forget(self, organization_id: OrganizationId) -> None:
         with self._lock:
-            self._count -= _size(self._held.pop(organization_id, {}))
+            self._count -= self._held.pop(organization_id, _Held()).size
             self._known.discard(organization_id)
 
     def _run(self) -> None:
@@ -93,7 +135,8 @@ class NewestValues:
             for organization_id in strange:
                 # Whoever wrote for it before this process may have died with values in hand.
                 self._latest.doubt(organization_id)
-            for organization_id, hosts in taken.items():
+            for organization_id, held in taken.items():
+                hosts = held.told()
                 try:
                     self._latest.write(organization_id, hosts)
                 except UnavailableError as error:
@@ -102,13 +145,21 @@ class NewestValues:
 
     def _take_back(self, organization_id: OrganizationId, hosts: _Hosts) -> None:
         with self._lock:
-            held = self._held.setdefault(organization_id, {})
-            for host, values in hosts.items():
-                for metric, value in values.items():
-                    self._count += _keep(held, host, metric, value)
-            is_too_much = self._count > self._max_held
+            held = self._held.setdefault(organization_id, _Held())
+            before = held.size
+            held.take_back(hosts)
+            self._count += held.size - before
+            is_too_much = self._is_too_much()
         if is_too_much:
             self._give_up()
+
+    def _is_too_much(self) -> bool:
+        """Counted by series at first, and by what would be told of them only when those are too many."""
+        if self._count > self._max_held:
+            for held in self._held.values():
+                held.told()
+            self._count = sum(held.size for held in self._held.values())
+        return self._count > self._max_held
 
     def _give_up(self) -> None:
         with self._lock:
@@ -118,45 +169,3 @@ class NewestValues:
             self._known |= given_up.keys()
         for organization_id in given_up:
             self._latest.doubt(organization_id)
-
-
-def newest_of(batch: PointBatch, refused: Collection[Rejection] = ()) -> list[tuple[str, Metric, LatestValue]]:
-    """The newest point of each series that names a host."""
-    time_ns = batch.time_ns
-    if refused:
-        time_ns = time_ns.copy()
-        time_ns[[each.index for each in refused]] = _BEFORE_ALL
-    newest_ns = np.full(len(batch.series), _BEFORE_ALL, dtype=np.int64)
-    np.maximum.at(newest_ns, batch.series_index, time_ns)
-    rows = np.flatnonzero(time_ns == newest_ns[batch.series_index])
-    row_of = np.zeros(len(batch.series), dtype=np.int64)
-    row_of[batch.series_index[rows]] = rows  # of one series' rows at one time the later stands in the store
-    found = []
-    for series, at_ns, row in zip(batch.series, newest_ns.tolist(), row_of.tolist(), strict=True):
-        host = host_of(series)
-        if host is not None and at_ns >= 0:
-            found.append((host, (series.measurement, series.field), _value(batch, series, row, at_ns)))
-    return found
-
-
-def _value(batch: PointBatch, series: SeriesKey, row: int, at_ns: int) -> LatestValue:
-    number = float(batch.values[row])
-    value: float | bool | str = number
-    if series.field_class is FieldClass.BOOLEAN:
-        value = bool(number)
-    elif series.field_class is FieldClass.STRING:
-        value = batch.texts[int(number)]
-    return LatestValue(at_ns // _NS_PER_MS, value)
-
-
-def _keep(hosts: _Hosts, host: str, metric: Metric, value: LatestValue) -> int:
-    """How many more are held now."""
-    values = hosts.setdefault(host, {})
-    old = values.get(metric)
-    if old is None or value.outranks(old):
-        values[metric] = value
-    return int(old is None)
-
-
-def _size(hosts: _Hosts) -> int:
-    return sum(map(len, hosts.values()))

@@ -21,7 +21,8 @@ from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.latest import LatestValue
 from strata_datamodel.metrics import Rejection
-from strata_ingest.newest import NewestValues, newest_of
+from strata_ingest.newest import NewestValues
+from strata_ingest.newest_points import newest_points
 from strata_stores.breaker import Breaker
 from strata_stores.clock import SystemClock
 from strata_stores.embedded.valkey import EmbeddedValkey
@@ -186,9 +187,11 @@ def test_of_a_batch_the_newest_of_each_series_of_a_host_is_told(mine: Organizati
         point(5 * SECOND, 1.0, host_id="web2"),
         point(5 * SECOND, 2.0, rack="no host"),
     )
-    told = sorted((host, each.at_ms, each.value) for host, _, each in newest_of(batch))
+    told = sorted((host, each.at_ms, each.value) for host, _, each in newest_points(batch).told())
     assert told == [("web1", 5_000, 5.0), ("web1", 9_000, 9.0), ("web2", 5_000, 1.0)]
-    told = sorted((host, each.at_ms) for host, _, each in newest_of(batch, [Rejection(1, "no"), Rejection(4, "no")]))
+    told = sorted(
+        (host, each.at_ms) for host, _, each in newest_points(batch, [Rejection(1, "no"), Rejection(4, "no")]).told()
+    )
     assert told == [("web1", 4_000), ("web1", 9_000)]
 
 

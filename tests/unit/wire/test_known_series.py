@@ -13,6 +13,7 @@ from strata_datamodel.errors import TooLargeError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import FieldClass
 from strata_stores.series_cache import SeriesCache
+from strata_wire.compiled.registry import Registry
 from strata_wire.known_series import KnownSeries
 from strata_wire.line_protocol import parse_lines
 
@@ -189,6 +190,26 @@ def test_a_series_is_one_object_in_every_body_so_that_a_cache_finds_it_by_identi
         again = parse_lines(body, line_envelope(), known=known).batch.series
         assert cache.find_all(ACME, again) == list(range(600))
     assert (len(cache), len(known)) == (600, 600)
+
+
+def test_the_same_series_in_the_same_order_are_one_tuple_while_they_are_sent():
+    known = _ready()
+    bodies = (b"a v=1\nb v=1", b"b v=1\na v=1", b"a v=2\nb v=2")
+    first, other, again = (parse_lines(body, line_envelope(), known=known).batch.series for body in bodies)
+    assert again is first
+    assert other == first[::-1]
+
+
+def test_series_in_ever_new_orders_do_not_pile_up():
+    known, lines = _ready(), [b"m,n=%d v=1" % number for number in range(500)]
+    parse_lines(b"\n".join(lines), line_envelope(organization_id=ACME), known=known)
+    with known.of(ACME, Registry) as registry:
+        before = registry.size_bytes
+    for turn in range(200):
+        body = b"\n".join(lines[turn:] + lines[:turn])
+        parse_lines(body, line_envelope(organization_id=ACME), known=known)
+    with known.of(ACME, Registry) as registry:
+        assert registry.size_bytes < before + 500_000
 
 
 def test_organizations_share_nothing():

@@ -70,11 +70,17 @@ def hour_of(time_ns: int) -> int:
 def late_hours(time_ns: NDArray[np.int64], now_ns: int) -> list[int]:
     """The hours with points that may be too late for the roll-up of their window. `now_ns` was read after the store had
     them: a roll-up that began after that, by any clock, saw them."""
-    edge_ns = now_ns - LAG_NS + SKEW_NS
+    edge_ns, oldest_ns = now_ns - LAG_NS + SKEW_NS, now_ns - MARKED_FOR_NS
     if not len(time_ns) or int(time_ns.min()) >= edge_ns:
         return []
-    late = time_ns[(time_ns < edge_ns) & (time_ns >= now_ns - MARKED_FOR_NS)]
-    return [int(hour) * HOUR_NS for hour in np.unique(late // HOUR_NS)]
+    late = time_ns[(time_ns < edge_ns) & (time_ns >= oldest_ns)]
+    if not len(late):
+        return []
+    first = int(late.min()) // HOUR_NS
+    if int(late.max()) // HOUR_NS == first:  # nearly always: what is sent at once is of one time
+        return [first * HOUR_NS]
+    counts = np.bincount(late // HOUR_NS - first)  # of few hours, being of MARKED_FOR_NS
+    return [(first + int(place)) * HOUR_NS for place in np.flatnonzero(counts)]
 
 
 def closed_before(tier: Tier, now_ns: int, through: Mapping[Tier, int]) -> int:

@@ -18,6 +18,10 @@ NUMBERED_SIZE: Final = 3
 
 _FIRST_ROOM: Final = 32
 _SERIES_BYTES: Final = 300  # of the object and the arrays' entries in CPython 3.11, about
+_ENTRY_BYTES: Final = 12  # of a series in a tuple that is kept, and its number
+_TUPLE_BYTES: Final = 200
+_IN_TUPLES: Final = 10_000
+_TUPLES_OF_EACH: Final = 2  # that it may be in, on average: each series is sent by somebody
 
 
 class NumberedSeries:
@@ -33,10 +37,13 @@ class NumberedSeries:
         self.places: Integers = np.zeros(_FIRST_ROOM, np.int32)
         self.in_use: Integers = np.zeros(_FIRST_ROOM, np.int32)
         self._objects: NDArray[np.object_] = np.empty(_FIRST_ROOM, np.object_)
+        self._tuples: dict[bytes, tuple[SeriesKey, ...]] = {}
+        """By the numbers of their series, those used the longest ago first."""
+        self._in_tuples = 0
 
     @property
     def size_bytes(self) -> int:
-        return _SERIES_BYTES * len(self.series)
+        return _SERIES_BYTES * len(self.series) + _TUPLE_BYTES * len(self._tuples) + _ENTRY_BYTES * self._in_tuples
 
     def number(self, series: SeriesKey) -> int:
         number = self._numbers.setdefault(series, len(self.series))
@@ -60,7 +67,17 @@ class NumberedSeries:
         return int(self.places[number]), used_before
 
     def used(self, count: int) -> tuple[SeriesKey, ...]:
-        return tuple(self._objects[self.in_use[:count]].tolist())
+        """The same object for the same series in the same order: senders repeat theirs, and what was worked out for
+        all of them is then found by one look."""
+        numbers = self.in_use[:count].tobytes()
+        found = self._tuples.pop(numbers, None)
+        if found is None:
+            found = tuple(self._objects[self.in_use[:count]].tolist())
+            self._in_tuples += count
+        self._tuples[numbers] = found
+        while self._in_tuples > max(_IN_TUPLES, _TUPLES_OF_EACH * len(self.series)):
+            self._in_tuples -= len(self._tuples.pop(next(iter(self._tuples))))
+        return found
 
     def described(self) -> Longs:
         """For compiled code, until one is added."""
