@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
+from strata_cli.collecting import settle
 from strata_datamodel.errors import ConflictError
 
 DRAIN_S = 20
@@ -94,6 +95,7 @@ async def _serve(listeners: Sequence[Listener], sockets: Sequence[socket.socket]
 async def _announce(servers: Sequence[uvicorn.Server], on_ready: Callable[[], None]) -> None:
     while not all(server.started for server in servers):  # noqa: ASYNC110 - uvicorn tells by this flag alone
         await asyncio.sleep(0.01)
+    settle()
     on_ready()
 
 
