@@ -274,3 +274,12 @@ INFLUXQL_OPERATORS: Final = 250  # of a statement
 INFLUXQL_SUBQUERIES: Final = 8  # in each other
 INFLUXQL_COLUMNS: Final = 1_000
 INFLUXQL_SERIES: Final = 20_000  # of which points may be read for a statement, counted with all their fields
+QUERIES_AT_ONCE: Final = 20  # named, in one request
+EXPRESSIONS_AT_ONCE: Final = 20
+EXPRESSION_LENGTH: Final = 512
+EXPRESSION_OPERATORS: Final = 100
+EXPRESSION_DEPTH: Final = 32
+QUERY_COMPARISONS: Final = 4  # with earlier ranges
+
+SLICE_ROWS: Final = 500_000
+"""Points, or windows, of an organization that are read at once to be moved into another cell."""

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from strata_api.schemas import ALTERNATIVES
 from strata_datamodel.errors import ErrorKind, Problem, StrataError, UnauthenticatedError
 
 PROBLEM_TYPE: Final = "application/problem+json"
@@ -113,7 +114,8 @@ def _where(location: Sequence[object]) -> str:
     """A JSON pointer into the body, or `query/limit` for what stands elsewhere."""
     if not location or location[0] != "body":
         return "/".join(str(part) for part in location)
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location[1:])
+    parts = [str(part) for part in location[1:] if part not in ALTERNATIVES]
+    return "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def _challenge(scope: Scope) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -10,6 +10,10 @@ from strata_core.instants import shown_instant
 from strata_datamodel.limits import METADATA_BYTES
 
 T = TypeVar("T")
+ONE: Final = "~one"
+SEVERAL: Final = "~several"
+ALTERNATIVES: Final = frozenset({ONE, SEVERAL})
+"""Tags by which pydantic tells forms of one body apart. They stand in its errors' places, and not in the body."""
 
 
 Instant = Annotated[datetime, PlainSerializer(shown_instant, return_type=str, when_used="json")]

@@ -11,7 +11,15 @@ from strata_core.ports.metric_store import MetricStore
 from strata_core.rollups.knowledge import TierStates
 from strata_datamodel.errors import InvalidError, Problem
 from strata_datamodel.limits import QUERY_POINTS
-from strata_datamodel.metrics import AGGREGATE_NAMES, Aggregate, AnswerSeries, MetricQuery, TagFilter, aggregate_named
+from strata_datamodel.metrics import (
+    AGGREGATE_NAMES,
+    Aggregate,
+    AnswerSeries,
+    MetricQuery,
+    TagFilter,
+    ValueFilter,
+    aggregate_named,
+)
 from strata_datamodel.tiers import Stretch, Tier
 
 
@@ -27,6 +35,7 @@ class MetricQuestion:
     step: str | None = None
     filters: tuple[TagFilter, ...] = ()
     group_by: tuple[str, ...] = ()
+    value_filters: tuple[ValueFilter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,14 @@ def metrics_asked(
 ) -> MetricResult:
     """Raises InvalidError, naming the place, and LimitError before the store is bothered."""
     require(ctx, "metrics:read")
-    query = query_of(ctx, question, now_ns)
+    return query_answered(ctx, store, query_of(ctx, question, now_ns), now_ns, tiers)
+
+
+def query_answered(
+    ctx: Context, store: MetricStore, query: MetricQuery, now_ns: int, tiers: TierStates
+) -> MetricResult:
+    """One that was made by `query_of`, at whatever range."""
+    require(ctx, "metrics:read")
     is_exact = query.aggregate is not Aggregate.PERCENTILE
     asked = Asked(query.from_ns, query.to_ns, query.step_ns, needs_points(query), is_exact)
     found = plan(asked, tiers.of(ctx.organization_id, now_ns))
@@ -68,6 +84,7 @@ def query_of(ctx: Context, question: MetricQuestion, now_ns: int) -> MetricQuery
         step_ns=None if question.step is None else duration_ns(question.step, where="/step"),
         filters=question.filters,
         group_by=question.group_by,
+        value_filters=question.value_filters,
     )
     check_query(query)
     if query.step_ns is not None and (query.to_ns - query.from_ns) // query.step_ns > QUERY_POINTS:
