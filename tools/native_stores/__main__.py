@@ -1,4 +1,4 @@
-"""python -m native_stores install|path|start [influx] [elastic]: see --help."""
+"""python -m native_stores install|path|start [influx] [elastic] [prometheus]: see --help."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ import os
 from native_stores.elastic import ELASTIC
 from native_stores.influx import INFLUX
 from native_stores.kind import Kind
+from native_stores.prometheus import PROMETHEUS
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (INFLUX, ELASTIC)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (INFLUX, ELASTIC, PROMETHEUS)}
 
 
 def version_setting(kind: Kind) -> str:

@@ -21,6 +21,7 @@ class Image:
     ready_path: str
     ready_status: int
     environment: dict[str, str] = field(default_factory=dict)
+    command: str | None = None
 
 
 IMAGES = {
@@ -49,6 +50,13 @@ IMAGES = {
             "ES_JAVA_OPTS": "-Xms512m -Xmx512m",
         },
     ),
+    "prometheus": Image(
+        name="prom/prometheus:v{version}",
+        port=9090,
+        ready_path="/-/ready",
+        ready_status=200,
+        command="--config.file=/etc/prometheus/prometheus.yml --web.enable-remote-write-receiver",
+    ),
 }
 
 
@@ -70,6 +78,8 @@ def start_container(name: str, version: str, engine: str) -> tuple[str, Callable
     container = DockerContainer(image.name.format(version=version)).with_exposed_ports(image.port).waiting_for(ready)
     for key, value in image.environment.items():
         container.with_env(key, value)
+    if image.command is not None:
+        container.with_command(image.command)
     try:
         container.start()
     except BaseException:

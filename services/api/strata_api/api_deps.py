@@ -21,7 +21,7 @@ from strata_core.ports.latest_values import LatestValues
 from strata_core.ports.list_reader import ListReader
 from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
-from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.metric_readings import AskedMetrics
 from strata_core.ports.passkey_ceremonies import PasskeyCeremonies
 from strata_core.ports.password_hasher import PasswordHasher
 from strata_core.ports.rate_limiter import RateLimiter
@@ -38,7 +38,7 @@ from strata_datamodel.limits import ADDRESS_REQUESTS_PER_SECOND
 @dataclass(frozen=True, slots=True)
 class ApiDeps:
     units: UnitsOfWork
-    metric_store: MetricStore
+    metric_store: AskedMetrics
     log_store: LogStore
     search_index: SearchIndex
     cache: Cache

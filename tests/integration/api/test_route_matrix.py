@@ -6,7 +6,7 @@ import pytest
 
 from openapi import bare_deps
 from strata_api.app import create_app
-from strata_api.deps import Anybody, Requirement
+from strata_api.deps import Anybody, OwnRequirement, Requirement
 from strata_api.openapi import guard_of, operations
 from strata_core.access.grants import SCOPABLE
 from strata_core.access.permissions import PERMISSIONS, scope_permissions
@@ -14,6 +14,7 @@ from strata_core.access.permissions import PERMISSIONS, scope_permissions
 OPERATIONS = list(operations(create_app(bare_deps())))
 GUARDED = [each for each in OPERATIONS if not isinstance(guard_of(each[0]), Anybody)]
 IN_ORGANIZATION = [each for each in OPERATIONS if isinstance(guard_of(each[0]), Requirement)]
+OF_THE_KEY = [each for each in OPERATIONS if isinstance(guard_of(each[0]), OwnRequirement)]
 PUBLIC = {
     "healthz",
     "readyz",
@@ -93,8 +94,27 @@ def test_only_routes_of_what_carries_labels_let_in_who_holds_a_permission_for_so
 @pytest.mark.parametrize("operation", GUARDED, ids=name)
 def test_nobody_gets_401_with_a_basic_challenge(shared_api, operation):
     answer = send(shared_api, operation, "acme", {})
-    assert_problem(answer, 401)
+    if operation in OF_THE_KEY:
+        assert answer.status_code == 401, answer.text
+    else:
+        assert_problem(answer, 401)
     assert answer.headers["www-authenticate"].startswith('Basic realm="strata"')
+
+
+@pytest.mark.parametrize("operation", OF_THE_KEY, ids=name)
+def test_where_no_organization_is_named_the_key_needs_the_permission_and_people_stay_out(shared_api, operation):
+    guard = guard_of(operation[0])
+    assert isinstance(guard, OwnRequirement)
+    lacking = sorted(PERMISSIONS - {guard.permission})
+    refused = send(shared_api, operation, "", shared_api.acme.key_with(*lacking))
+    assert refused.status_code == 403, refused.text
+    assert guard.permission in refused.text
+    passed = send(shared_api, operation, "", shared_api.acme.key_with(guard.permission))
+    assert passed.status_code not in {401, 403, 500}, passed.text
+    with shared_api.as_member(shared_api.acme, "owner") as owner:
+        person = owner.request(operation[1], filled(operation[2], ""))
+    assert person.status_code == 403, person.text
+    assert "API key" in person.text
 
 
 @pytest.mark.parametrize("operation", IN_ORGANIZATION, ids=name)

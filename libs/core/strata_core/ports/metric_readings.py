@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from strata_core.ports.metric_store import MetricStore
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import Readings, SeriesKey
 from strata_datamodel.tiers import Stretch
@@ -20,3 +21,7 @@ class MetricReadings(Protocol):
         DeadlineError past the query time-out; StoreUnavailableError.
         """
         ...
+
+
+class AskedMetrics(MetricStore, MetricReadings, Protocol):
+    """What questions of every kind are put to."""
