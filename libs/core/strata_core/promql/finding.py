@@ -48,7 +48,7 @@ def found_series(uow: UnitOfWork, matchers: Sequence[Matcher], limit: int = PROM
     """In the order of their labels. Raises LimitError (code `query_series`), InvalidError (code `bad_regex`)."""
     named = [each for each in matchers if each.label == NAME]
     others = [each for each in matchers if each.label != NAME]
-    wanted = [_holds_samples(), *(found for each in others if (found := _condition(each)) is not None)]
+    wanted = [_holds_samples(), *(one for each in others if (one := _condition(each)) is not None)]
     if named:
         pairs = _chosen_pairs(pairs_sent(uow), named)
         if not pairs:
