@@ -30,6 +30,10 @@ from strata_datamodel.tables.sagas import sagas
 from strata_datamodel.tables.server_metrics import error_logs, server_metrics, server_metrics_daily
 
 Body = Mapping[str, object]
+DASHBOARD = {
+    "title": "Servers",
+    "panels": [{"id": 1, "queries": [{"ref_id": "A", "question": {"measurement": "cpu", "field": "usage"}}]}],
+}
 CONDITION = {"measurement": "system_metrics", "field": "value", "threshold": 90}
 
 
@@ -169,6 +173,12 @@ class Things:
             )
             refresh(uow)
 
+    def dashboard_version(self) -> None:
+        """Of the dashboard that the path names."""
+        path = f"{self.tenant.path}/dashboards/{self.made['dashboard_id']}"
+        headers = {**self.tenant.admin, "if-match": "*"}
+        self.world.client.put(path, json=DASHBOARD, headers=headers).raise_for_status()
+
     def dependency(self) -> str:
         return self.post(
             "services", BODIES["service_dependencies_create"](self), f"/{self.made['service_id']}/dependencies"
@@ -181,6 +191,7 @@ MAKERS: dict[str, Callable[[Things], str]] = {
     "alert_id": Things.alert,
     "api_key_id": lambda the: the.post("api-keys", {"name": named(), "scopes": ["api_keys:read"]}),
     "assignment_id": lambda the: the.post("role-assignments", BODIES["role_assignments_create"](the)),
+    "dashboard_id": lambda the: the.post("dashboards", DASHBOARD),
     "dead_letter_id": Things.dead_letter,
     "dependency_id": Things.dependency,
     "erasure_id": lambda the: the.post("erasures", BODIES["erasures_create"](the)),
@@ -188,12 +199,14 @@ MAKERS: dict[str, Callable[[Things], str]] = {
     "host_id": lambda the: the.post("hosts", {"name": named()}),
     "invitation_id": Things.invitation,
     "member_id": Things.membership,
+    "panel_id": lambda _: "1",
     "role_id": lambda the: the.post("roles", {"name": named()}),
     "rule_id": lambda the: the.post("alert-rules", BODIES["alert_rules_create"](the)),
     "saga_id": Things.saga,
     "service_id": lambda the: the.post("services", {"name": named()}),
     "team_id": lambda the: the.post("teams", {"name": named()}),
     "user_id": Things.team_member,
+    "version": lambda _: "1",
     "webhook_id": lambda the: the.post("webhooks", BODIES["webhooks_create"](the)),
 }
 
@@ -229,6 +242,11 @@ BODIES: dict[str, Callable[[Things], Body]] = {
     },
     "api_keys_update": lambda _: {"name": "renamed", "allowed_networks": ["127.0.0.0/8"]},
     "api_keys_rotate": lambda _: {"overlap_hours": 1},
+    "dashboard_versions_restore": lambda _: {"message": "as it was"},
+    "dashboards_create": lambda _: DASHBOARD,
+    "dashboards_import": lambda _: {"dashboard": {"title": "imported", "panels": []}},
+    "dashboards_panel_data": lambda _: {"from": "now-1h"},
+    "dashboards_replace": lambda _: DASHBOARD,
     "erasures_create": lambda _: {"kind": "host", "value": named()},
     "hosts_create": _name,
     "hosts_replace": _name,
@@ -265,6 +283,7 @@ QUERIES: dict[str, Callable[[Things], dict[str, str]]] = {
     "access_explain": lambda the: {"permission": "hosts:read", "subject": f"team:{MAKERS['team_id'](the)}"},
     "alerts_list": lambda the: {"rule_id": MAKERS["rule_id"](the)},
     "api_keys_list": lambda the: {"service_account_id": MAKERS["account_id"](the)},
+    "dashboard_versions_changes": lambda _: {"against": "1"},
     "audit_log_list": lambda the: {"actor_id": str(the.tenant.owner_id)},
     "orgs_delete": lambda the: {"confirm": the.tenant.slug, "grace_hours": "1"},
     "role_assignments_list": lambda the: {"role": MAKERS["role_id"](the)},
@@ -277,6 +296,8 @@ LISTED: dict[str, Callable[[Things], object]] = {
     "alerts_list": MAKERS["alert_id"],
     "api_keys_list": MAKERS["api_key_id"],
     "audit_log_list": MAKERS["host_id"],
+    "dashboard_versions_list": Things.dashboard_version,
+    "dashboards_list": MAKERS["dashboard_id"],
     "dead_letters_list": MAKERS["dead_letter_id"],
     "erasures_list": MAKERS["erasure_id"],
     "hosts_list": MAKERS["host_id"],

@@ -33,6 +33,8 @@ MORE = dict.fromkeys(
 MORE |= dict.fromkeys(("identity_provider_put", "identity_provider_delete"), role_permissions("admin"))
 # Values of a host are shown to who may see the host.
 MORE |= dict.fromkeys(("hosts_latest", "servers_errors", "servers_metrics"), frozenset({"hosts:read"}))
+# What a panel shows are metrics.
+MORE |= {"dashboards_panel_data": frozenset({"metrics:read"})}
 # What no key may do, whatever it holds, but a person who is signed in.
 IN_PERSON = {"members_transfer_ownership", "orgs_delete"}
 

@@ -5,6 +5,7 @@ back what Strata has no name for. Units are Grafana's ids: `bytes`, `percentunit
 """
 
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
 
@@ -141,7 +142,7 @@ class SavedBy(msgspec.Struct, frozen=True):
 
 
 class Dashboard(DashboardDraft, frozen=True, kw_only=True):
-    id: str
+    id: UUID
     version: int
     message: str
     saved_by: SavedBy

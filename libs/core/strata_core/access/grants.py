@@ -9,7 +9,7 @@ from strata_core.access.permissions import PERMISSIONS
 Scope = tuple[tuple[str, str], ...]
 """Labels as pairs in order of their keys. The empty one is everywhere."""
 
-SCOPABLE: Final = frozenset({"alert_rules", "alerts", "hosts", "services"})
+SCOPABLE: Final = frozenset({"alert_rules", "alerts", "dashboards", "hosts", "services"})
 """Resources whose entities carry labels or tags. On any other a scope could not be honoured, so it is refused."""
 
 

@@ -1,0 +1,1 @@
+"""Dashboards: kept with all their versions, asked panel by panel, exchanged with Grafana."""
