@@ -52,7 +52,7 @@ def read_all(spool: FileSpool) -> list[SpoolRecord]:
     return found
 
 
-def test_what_was_acknowledged_to_appenders_survives_kill_9_once_and_in_order(tmp_path: Path) -> None:
+def test_fault_21_what_was_acknowledged_to_appenders_survives_kill_9_once_and_in_order(tmp_path: Path) -> None:
     draw = random.Random(20260301)
     known: dict[int, tuple[int, int, int]] = {}
     for round_ in range(ROUNDS):

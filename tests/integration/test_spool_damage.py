@@ -79,7 +79,9 @@ def spans(files: dict[str, bytes], directory: Path) -> dict[int, tuple[str, int,
     return found
 
 
-def test_a_tail_cut_at_any_byte_costs_only_the_records_it_cuts(filled: dict[str, bytes], tmp_path: Path) -> None:
+def test_fault_21_a_tail_cut_at_any_byte_costs_only_the_records_it_cuts(
+    filled: dict[str, bytes], tmp_path: Path
+) -> None:
     where = spans(filled, tmp_path)
     last_file = segment_paths(tmp_path)[-1].name
     _, previous_start, _ = where[LAST - 1]
