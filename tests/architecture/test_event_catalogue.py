@@ -18,6 +18,7 @@ KIND = re.compile(r"^[a-z_]+\.[a-z_]+$")
 NO_EVENTS = {
     "user_access_logs.address": "a place that addresses are sealed for",
     "organization.deletion_requested": "an action in the audit log: its event is that of the saga",
+    "organization.moved": "an action in the audit log: its event is that of the saga",
 }
 
 

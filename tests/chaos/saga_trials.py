@@ -10,11 +10,14 @@ from sqlalchemy import insert
 
 from factories.log_events import BASE as LOG_BASE
 from factories.log_events import log_batch, log_event
-from factories.point_batches import batch_of, point
+from factories.point_batches import SECOND, batch_of, point
 from fixtures.holdings import POINT_BASE, SIGNER, HoldingsWorld
+from fixtures.two_cells import TwoCells, held_by_tier
 from integration.search.reindex_story import active, start
 from integration.search.search_world import SearchWorld
 from scenario.saga_kills import SagaWorld
+from strata_core.cells.copying import HOUR_NS
+from strata_core.cells.saga import MOVE
 from strata_core.context import Actor, ActorKind
 from strata_core.erasures.commands import request_erasure
 from strata_core.erasures.rules import ErasureKind, Selector
@@ -31,6 +34,7 @@ from strata_core.search.reindexing import REINDEX
 from strata_datamodel.ids import AlertId, OrganizationId, SagaId
 from strata_datamodel.search import Place
 from strata_datamodel.tables.inventory import hosts
+from strata_datamodel.tiers import ROLLED_UP, Tier
 
 OPERATOR = Actor(ActorKind.SYSTEM, None, "test")
 
@@ -232,3 +236,60 @@ class ReindexTrial:
             is_searched(before)
 
         return Tried(start(self.search), is_made_anew, is_as_it_was)
+
+
+@dataclass
+class MoveTrial:
+    """An organization of its own each time, of which raw points and every tier are moved."""
+
+    cells: TwoCells
+    number: int = 0
+    done_from_the_start: frozenset[str] = frozenset()
+    definition: SagaDefinition = MOVE
+    theirs: dict[Tier, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.theirs = held_by_tier(self.cells.old, self.world_of.organization("globex"))
+
+    @property
+    def world_of(self) -> HoldingsWorld:
+        return self.cells.held
+
+    @property
+    def world(self) -> SagaWorld:
+        return self.world_of.world
+
+    @property
+    def tools(self) -> SagaTools:
+        return self.world_of.tools
+
+    def begin(self) -> Tried:
+        self.number += 1
+        organization_id = self.world_of.provision(f"mover-{self.number}")
+        store, clock = self.tools.metric_store, self.world.clock
+        from_ns = clock.now_ns() - clock.now_ns() % HOUR_NS - 3 * HOUR_NS
+        points = [point(from_ns + at * 30 * SECOND, float(at), host="web1") for at in range(150)]
+        store.write(batch_of(organization_id, *points))
+        for tier in ROLLED_UP:
+            self.cells.old.roll_up(tier, from_ns, from_ns + 2 * HOUR_NS, [organization_id])
+        before = held_by_tier(self.cells.old, organization_id)
+        saga_id = self.cells.request_move(organization_id)
+
+        def is_there() -> None:
+            assert held_by_tier(self.cells.new, organization_id) == before
+            assert set(held_by_tier(self.cells.old, organization_id).values()) == {0}
+            assert self.cells.placement(organization_id).written == ("new",)
+            self.neighbour_stands()
+
+        def is_as_it_was() -> None:
+            assert held_by_tier(self.cells.old, organization_id) == before
+            assert set(held_by_tier(self.cells.new, organization_id).values()) == {0}
+            assert self.cells.placement(organization_id).written == ("default",)
+            self.neighbour_stands()
+
+        return Tried(saga_id, is_there, is_as_it_was)
+
+    def neighbour_stands(self) -> None:
+        globex = self.world_of.organization("globex")
+        assert held_by_tier(self.cells.old, globex) == self.theirs
+        assert self.cells.placement(globex).written == ("default",)

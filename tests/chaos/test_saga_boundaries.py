@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from chaos.saga_trials import DeletionTrial, ErasureTrial, ProvisioningTrial, ReindexTrial, Trial
+from chaos.saga_trials import DeletionTrial, ErasureTrial, MoveTrial, ProvisioningTrial, ReindexTrial, Trial
 from chaos.server_summaries_trial import SummariesTrial
 from chaos.soaking import MINUTES, SEED, say
+from fixtures.two_cells import TwoCells, two_cells
 from integration.search.search_world import SearchWorld
 from scenario.saga_kills import BACK, FORWARD, KillPoints, SagaWorld, drive_through, points_of, refused_at, steps_of
 from strata_core.sagas.definitions import LocalStep, SagaDefinition
 from strata_core.sagas.tools import SagaTools
 from strata_core.search.source import CurrentEntities
+from strata_stores.duckdb.metric_store import DuckDbMetricStore
+from strata_stores.tantivy.log_store import TantivyLogStore
 from strata_stores.tantivy.search_index import TantivySearchIndex
 from strata_workers.saga_definitions import SAGAS
 
@@ -128,6 +131,15 @@ def reindexing(tmp_path, system_units, shifted_clock, database, two_organization
     index.close()
 
 
+@pytest.fixture
+def moving(tmp_path, make_holdings, system_units, shifted_clock) -> Iterator[TwoCells]:
+    log_store = TantivyLogStore(tmp_path / "logs", clock=shifted_clock)
+    old, new = (DuckDbMetricStore(tmp_path / name, clock=shifted_clock) for name in ("old", "new"))
+    yield two_cells(make_holdings, system_units, shifted_clock, old, new, log_store)
+    for store in (old, new, log_store):
+        store.close()
+
+
 def test_fault_01_killed_at_each_boundary_and_each_two_an_organization_opens_or_leaves_nothing(held):
     try_all(ProvisioningTrial(held))
 
@@ -150,6 +162,10 @@ def test_fault_01_killed_at_each_boundary_and_each_two_regions_are_made_anew(
     try_all(SummariesTrial(SagaWorld(system_units, shifted_clock, database), two_organizations))
 
 
+def test_fault_01_killed_at_each_boundary_and_each_two_an_organization_is_in_one_cell_or_the_other(moving):
+    try_all(MoveTrial(moving))
+
+
 def test_every_saga_that_workers_run_is_tried():
-    tried = (ProvisioningTrial, DeletionTrial, ErasureTrial, ReindexTrial, SummariesTrial)
+    tried = (ProvisioningTrial, DeletionTrial, ErasureTrial, ReindexTrial, SummariesTrial, MoveTrial)
     assert {trial.definition.kind for trial in tried} == {saga.kind for saga in SAGAS}

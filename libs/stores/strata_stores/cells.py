@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from strata_core.cells.knowledge import Placements
+from strata_core.cells.rules import DEFAULT_CELL, Placement
 from strata_core.cells.stores import CellStore, CellStores
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.health import StoreHealth
@@ -17,6 +18,7 @@ from strata_datamodel.tiers import Gap, RolledUp, Stretch, Tier
 
 _STORE: Final = "metrics"
 _MOST_TURNS: Final = 4
+_UNDER_WAY: Final = "an organization was just placed in another cell"
 
 
 class RoutedMetricStore:
@@ -37,7 +39,7 @@ class RoutedMetricStore:
             outcomes = [self._cells.of(cell).write(plain) for cell in placement.written]
             if self._placements.is_still(batch.organization_id, placement):
                 return outcomes[0]
-        raise StoreUnavailableError(_STORE, "the organization is on its way into another cell")
+        raise StoreUnavailableError(_STORE, _UNDER_WAY)
 
     def query(self, query: MetricQuery) -> MetricAnswer:
         return self._of(query.organization_id).query(query)
@@ -70,9 +72,12 @@ class RoutedMetricStore:
     ) -> RolledUp:
         """Of a moving organization in both cells, in the one that answers first."""
         parts: list[tuple[CellStore, Collection[OrganizationId] | None]] = [(store, None) for store in self._stores()]
+        placed = {each: self._placements.of(each) for each in organization_ids or ()}
         if organization_ids is not None:
-            parts = list(self._parts(organization_ids))
+            parts = list(self._parts(placed))
         done = [store.roll_up(tier, from_ns, to_ns, some) for store, some in parts]
+        if not all(self._placements.is_still(each, placement) for each, placement in placed.items()):
+            raise StoreUnavailableError(_STORE, _UNDER_WAY)
         return RolledUp(sum(each.points for each in done), sum(each.windows for each in done))
 
     def gaps(self, organization_id: OrganizationId, tier: Tier, from_ns: int, to_ns: int) -> tuple[Gap, ...]:
@@ -117,12 +122,12 @@ class RoutedMetricStore:
     def _stores(self) -> Iterator[CellStore]:
         yield from self._cells.stores.values()
 
-    def _parts(self, organization_ids: Collection[OrganizationId]) -> Iterator[tuple[CellStore, list[OrganizationId]]]:
+    def _parts(self, placed: Mapping[OrganizationId, Placement]) -> Iterator[tuple[CellStore, list[OrganizationId]]]:
         """Those that answer come before those that are written too."""
         for place in range(2):
             by_cell: dict[str, list[OrganizationId]] = defaultdict(list)
-            for organization_id in organization_ids:
-                for cell in self._placements.of(organization_id).written[place : place + 1]:
+            for organization_id, placement in placed.items():
+                for cell in placement.written[place : place + 1]:
                     by_cell[cell].append(organization_id)
             for cell, some in by_cell.items():
                 yield self._cells.of(cell), some
@@ -149,4 +154,4 @@ def _named(cell: str, health: StoreHealth) -> StoreHealth:
 
 def store_name(cell: str, store: str = _STORE) -> str:
     """How it is told to people: the one that everybody has is just the metric store."""
-    return store if cell == "default" else f"{store} {cell}"
+    return store if cell == DEFAULT_CELL else f"{store} {cell}"

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from strata_cli.commands import deletion
+from strata_cli.commands import cells, deletion
 from strata_cli.commands.dead_letters import app as letter_commands
 from strata_cli.commands.doctor import app as doctor_commands
 from strata_cli.commands.erasures import app as erasure_commands
@@ -349,6 +349,9 @@ def orgs_plan(
 
 org_commands.command("delete")(deletion.delete)
 org_commands.command("receipt")(deletion.receipt)
+org_commands.command("cells")(cells.cells)
+org_commands.command("cell")(cells.cell)
+org_commands.command("move")(cells.move)
 
 
 @import_commands.command("users")

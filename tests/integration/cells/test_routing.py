@@ -16,6 +16,7 @@ from strata_datamodel.ids import OrganizationId
 from strata_datamodel.spooling import SpoolPosition
 from strata_datamodel.tiers import ROLLED_UP, Tier
 from strata_stores.cells import RoutedMetricStore, healths
+from strata_stores.clock import ShiftedClock
 from strata_stores.duckdb.metric_store import DuckDbMetricStore
 
 BASE = 1_763_640_000 * SECOND
@@ -26,13 +27,13 @@ ACME, GLOBEX = OrganizationId(uuid4()), OrganizationId(uuid4())
 class World:
     """`placed` is what PostgreSQL says; nobody else is told."""
 
-    clock: SteppedClock
+    clock: ShiftedClock
     stores: dict[str, DuckDbMetricStore]
     placed: dict[OrganizationId, Placement] = field(default_factory=dict)
     looks: int = 0
 
     def __post_init__(self) -> None:
-        self.router = RoutedMetricStore(CellStores(self.stores), Placements(self.look, self.clock))
+        self.router = RoutedMetricStore(CellStores(self.stores), Placements(self.look, SteppedClock(self.clock)))
 
     def look(self, organization_id: OrganizationId) -> Placement:
         self.looks += 1
@@ -47,7 +48,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path):
-    clock = SteppedClock()
+    clock = ShiftedClock()
     stores = {name: DuckDbMetricStore(tmp_path / name, clock) for name in ("default", "eu")}
     found = World(clock, stores)
     found.router.prepare()

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from strata_core.cells.commands import lock_organization
+from strata_core.cells.queries import is_moving
 from strata_core.context import Context
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.receipts.documents import instant
@@ -20,7 +22,11 @@ _AGAIN: Final = timedelta(seconds=5)
 
 
 def note_spools(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
-    """How far each spool is, by a report of its process from after the request."""
+    """How far each spool is, by a report of its process from after the request. Not while metrics are copied into
+    another cell, which could bring back what was erased."""
+    lock_organization(uow)
+    if is_moving(uow):
+        raise NotYetError("waits for the metrics to be in another cell", _AGAIN)
     asked_at = _asked_at(uow, saga)
     heard = heard_since(spool_states(uow, asked_at), asked_at, uow.now())
     if heard.late:

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from strata_core.audit.commands import record
+from strata_core.cells.commands import lock_organization
+from strata_core.cells.queries import is_moving
 from strata_core.context import Context
 from strata_core.new_ids import new_id
 from strata_core.organizations import belongings, holdings, tombstones
@@ -44,6 +46,7 @@ RECEIPT_KIND: Final = "organization_deletion"
 SETTLING: Final = timedelta(seconds=7)
 """Longer than any process remembers whom it let in, and than ingest needs to hear of a tombstone."""
 _LONG: Final = timedelta(minutes=30)
+_AGAIN: Final = timedelta(seconds=5)
 _RETENTION: Final = (
     ("tombstone", "keeps late telemetry out and the id from ever being used again"),
     ("receipt", "proves the deletion"),
@@ -56,6 +59,9 @@ def wait_for_grace(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
     until = datetime.fromisoformat(saga.input["not_before"])
     if uow.now() < until:
         raise NotYetError("in its grace period", until - uow.now())
+    lock_organization(uow)
+    if is_moving(uow):
+        raise NotYetError("waits for its metrics to be in another cell", _AGAIN)
 
 
 def put_up_tombstone(ctx: Context, uow: UnitOfWork, saga: Saga) -> Json:

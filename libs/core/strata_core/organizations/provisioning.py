@@ -12,6 +12,8 @@ from sqlalchemy import update
 from strata_core.access.permissions import PERMISSIONS
 from strata_core.audit.commands import record
 from strata_core.bound_unit import BoundUnit
+from strata_core.cells.commands import place
+from strata_core.cells.rules import DEFAULT_CELL
 from strata_core.context import Actor, Context
 from strata_core.organizations import belongings, holdings, tombstones
 from strata_core.organizations.commands import PROVISIONED, Provisioned, provision_organization
@@ -63,7 +65,7 @@ def make_data_key(tools: SagaTools, intent: Json) -> Json:
 
 def prepare_tiers(tools: SagaTools, _: Json) -> Json:
     tools.metric_store.prepare()
-    return None
+    return {"cell": tools.cells.for_new}
 
 
 def prepare_indices(tools: SagaTools, _: Json) -> Json:
@@ -72,7 +74,10 @@ def prepare_indices(tools: SagaTools, _: Json) -> Json:
     return None
 
 
-def set_defaults(_: Context, uow: UnitOfWork, __: Saga) -> Json:
+def set_defaults(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
+    cell = (saga.outputs.get("tiers") or {}).get("cell", DEFAULT_CELL)
+    if cell != DEFAULT_CELL:
+        place(uow, cell)
     after = {**_DEFAULTS, **organization_of(uow, str(uow.organization_id)).settings}
     uow.execute(update(organizations).where(organizations.c.id == uow.organization_id).values(settings=after))
 

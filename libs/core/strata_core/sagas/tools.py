@@ -33,3 +33,5 @@ class SagaTools:
     clock: Clock
     cells: CellStores = field(default_factory=CellStores)
     """`metric_store` is all of them as one."""
+    reached: dict[str, int] = field(default_factory=dict)
+    """How far long effects of this process are, by a key of theirs. Lost with the process, and then done again."""
