@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bench.cores import Cores
-from bench.failure import BenchError
+from bench.failure import BenchError, LackingError
 from bench.figures import Row, RowResult
 from bench.harness import Plan
 from bench.machine import machine_facts
@@ -22,6 +22,7 @@ from bench.rows import (
     ingest_line_protocol,
     ingest_steps,
     otlp_parse,
+    promql,
     remote_write_parse,
     rollup,
     saga_throughput,
@@ -39,6 +40,7 @@ ROWS: Final[dict[str, Row]] = {
         ingest_auth.ROW,
         authenticated_get.ROW,
         cached_panel.ROW,
+        promql.ROW,
         hot_list.ROW,
         allocator.ROW,
         rollup.ROW,
@@ -63,7 +65,11 @@ def main(words: Sequence[str] | None = None) -> int:
     code = 0
     try:
         for name in asked.row or ROWS:
-            results.append(_measured(ROWS[name], plan))
+            try:
+                results.append(_measured(ROWS[name], plan))
+            except LackingError as lacking:
+                print(f"\n{name}: SKIPPED: {lacking}", flush=True)
+                continue
             print(table(results[-1]), flush=True)
     except BenchError as error:
         print(f"\nNOT VALID: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ from strata_core.promql.numerals import go_fixed, go_shortest
 from strata_core.promql.parser import parsed
 from strata_core.promql.samples import Samples
 from strata_core.promql.stretches import stretches_of
-from strata_core.promql.windows import gathers, windows_of
+from strata_core.promql.windows import Ranges, gathers
 from strata_core.rollups.queries import TierState
 from strata_datamodel.errors import DeadlineError, LimitError
 from strata_datamodel.tiers import Stretch, Tier
@@ -67,7 +67,7 @@ def test_windows_are_gathered_in_parts_and_each_once():
     times = np.arange(5_000, dtype=np.int64)
     samples = Samples([COUNTER], np.array([0, 5_000]), times, times.astype(np.float64))
     ends = np.arange(1_000, 5_000, dtype=np.int64)
-    windows = windows_of(samples, ends, 999, Budget(ManualClock(), 1e9))
+    ((_, windows),) = Ranges(samples, ends, 999, Budget(ManualClock(), 1e9)).blocks()
     cells = np.arange(len(ends))
     seen, parts = [], 0
     for chosen, gathered in gathers(windows, windows.first, windows.end, cells, samples.values):

@@ -23,6 +23,7 @@ from strata_core.promql.windows import (
     FUNCTIONS_OF_RANGES,
     Gathered,
     Outcome,
+    Ranges,
     Windows,
     folded,
     line_through,
@@ -42,7 +43,7 @@ class Walk(Protocol):
 
     def text(self, expression: Expression) -> str: ...
 
-    def ranges(self, expression: Expression) -> Windows:
+    def ranges(self, expression: Expression) -> Ranges:
         """Of a range selector or a subquery."""
         ...
 
@@ -102,20 +103,18 @@ def _absent(walk: Walk, call: Call) -> Matrix:
 
 
 def _absent_over_time(walk: Walk, call: Call) -> Matrix:
-    windows = walk.ranges(call.arguments[0])
-    held = Matrix(windows.samples.labels, np.zeros(windows.first.shape), windows.counts > 0)
+    held = computed_over(walk.ranges(call.arguments[0]), FUNCTIONS_OF_RANGES["present_over_time"])
     return functions.where_absent(held, _told_by(bare(call.arguments[0])))
 
 
 def _predicted(walk: Walk, call: Call) -> Matrix:
     ahead_s = walk.numbers(call.arguments[1])
-    windows = walk.ranges(call.arguments[0])
 
     def predict(gathered: Gathered) -> Floats:
         slope, height = line_through(gathered, walk.steps[gathered.columns])
         return slope * ahead_s[gathered.columns] + height
 
-    return over(windows, lambda found: folded(found, predict, least=2))
+    return over(walk.ranges(call.arguments[0]), lambda found: folded(found, predict, least=2))
 
 
 def _quantile_over_time(walk: Walk, call: Call) -> Matrix:
@@ -140,11 +139,21 @@ def _label_join(walk: Walk, call: Call) -> Matrix:
     return labelling.label_join(walk.vector(call.arguments[0]), target, separator, sources)
 
 
-def over(windows: Windows, compute: Callable[[Windows], Outcome], *, keeps_name: bool = False) -> Matrix:
+def computed_over(ranges: Ranges, compute: Callable[[Windows], Outcome]) -> Matrix:
+    """Under the labels of the samples."""
+    labels = ranges.samples.labels
+    values = np.empty((len(labels), len(ranges.ends)))
+    present = np.empty(values.shape, np.bool_)
     with np.errstate(all="ignore"):
-        values, present = compute(windows)
-    labels = windows.samples.labels if keeps_name else [without_name(each) for each in windows.samples.labels]
-    found = shown(Matrix(labels, values, present))
+        for rows, windows in ranges.blocks():
+            values[rows], present[rows] = compute(windows)
+    return Matrix(labels, values, present)
+
+
+def over(ranges: Ranges, compute: Callable[[Windows], Outcome], *, keeps_name: bool = False) -> Matrix:
+    found = shown(computed_over(ranges, compute))
+    if not keeps_name:
+        found = Matrix([without_name(each) for each in found.labels], found.values, found.present)
     refuse_same_labels(found.labels)
     return found
 

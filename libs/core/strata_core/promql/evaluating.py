@@ -31,7 +31,7 @@ from strata_core.promql.syntax import (
     ValueType,
     bare,
 )
-from strata_core.promql.windows import Windows, windows_of
+from strata_core.promql.windows import Ranges
 
 SUBQUERY_STEP_MS: Final = 60_000
 """Of a subquery that names none: Prometheus' own default."""
@@ -96,7 +96,7 @@ class Evaluation:
             raise TypeError("not a text")
         return found
 
-    def ranges(self, expression: Expression) -> Windows:
+    def ranges(self, expression: Expression) -> Ranges:
         """Of a range selector or a subquery."""
         match bare(expression):
             case RangeSelector(selector, range_ms):
@@ -108,7 +108,7 @@ class Evaluation:
             case _:
                 raise TypeError("not a range")
         self.budget.allow(len(samples.labels), len(self.steps))
-        return windows_of(samples, ends, range_ms, self.budget)
+        return Ranges(samples, ends, range_ms, self.budget)
 
     def _inner(self, subquery: Subquery, from_ms: int, to_ms: int) -> Samples:
         every = subquery.step_ms or SUBQUERY_STEP_MS

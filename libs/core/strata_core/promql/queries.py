@@ -98,7 +98,7 @@ def _answered(
     source, warnings = _source(ctx, deps, expression)
     evaluation = Evaluation(steps, (begin_ms, end_ms), source, budget)
     if found is ValueType.MATRIX:
-        return PromqlAnswer(evaluation.ranges(expression).samples, steps, warnings)
+        return PromqlAnswer(evaluation.ranges(expression).samples.without_marks(), steps, warnings)
     value = evaluation.value(expression)
     return PromqlAnswer(shown(value) if isinstance(value, Matrix) else value, steps, warnings)
 

@@ -1,5 +1,6 @@
 """Samples of the series that a selector finds, and what of them stands at an instant or in a range before it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -11,6 +12,9 @@ from strata_core.promql.matrix import Flags, Floats, Instants, Labels, Matrix
 
 LOOKBACK_MS: Final = 5 * 60_000
 """A sample stands for its series up to this long, and no longer than up to a mark that the series has ended."""
+
+
+_NO_TIMES: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,21 @@ class Samples:
     def edges(self, bounds: Instants, side: Literal["left", "right"]) -> NDArray[np.int64]:
         """For each series and bound the place of the first sample at or after it, or with `right` after it."""
         found = np.empty((len(self.labels), len(bounds)), np.int64)
-        for row in range(len(self.labels)):
-            begin = self.starts[row]
-            found[row] = self.times[begin : self.starts[row + 1]].searchsorted(bounds, side)
-            found[row] += begin
+        known, places = _NO_TIMES, found[:0]
+        for row, (begin, end) in enumerate(itertools.pairwise(self.starts.tolist())):
+            times = self.times[begin:end]
+            # Series of one target are sampled together: what was found of one holds for the next.
+            if row == 0 or len(times) != len(known) or not np.array_equal(times, known):
+                known, places = times, times.searchsorted(bounds, side)
+            np.add(places, begin, out=found[row])
         return found
+
+    def part(self, begin: int, end: int) -> "Samples":
+        """Some of the series, with a view of their samples."""
+        first, last = int(self.starts[begin]), int(self.starts[end])
+        stale = None if self.stale is None else self.stale[first:last]
+        starts = self.starts[begin : end + 1] - first
+        return Samples(self.labels[begin:end], starts, self.times[first:last], self.values[first:last], stale)
 
     def without_marks(self) -> "Samples":
         if self.stale is None or not self.stale.any():

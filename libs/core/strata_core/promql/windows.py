@@ -13,6 +13,8 @@ from strata_core.promql.samples import Samples
 
 _GATHERED: Final = 2_000_000
 """Samples that are looked at in one go: time and memory are bounded by it."""
+_CELLS: Final = 32_768
+"""Windows that are looked at in one go, but those of one series always are."""
 _EXTRAPOLATED: Final = 1.1
 _Column = TypeVar("_Column", np.float64, np.int64)
 Places = NDArray[np.int64]
@@ -42,10 +44,25 @@ class Windows:
         return self.samples.values[safe], self.samples.times[safe]
 
 
-def windows_of(samples: Samples, ends: Instants, range_ms: int, budget: Budget) -> Windows:
-    plain = samples.without_marks()
-    begins = ends - range_ms
-    return Windows(plain, plain.edges(begins, "left"), plain.edges(ends, "right"), begins, ends, budget)
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Samples, and the ranges of them that a function is to see, one a step. Marks of an end are none of them."""
+
+    samples: Samples
+    ends: Instants
+    range_ms: int
+    budget: Budget
+
+    def blocks(self) -> Iterator[tuple[slice, Windows]]:
+        """Some series at a time: what is computed of them stays in the processor's cache."""
+        plain = self.samples.without_marks()
+        begins, at_once = self.ends - self.range_ms, max(1, _CELLS // len(self.ends))
+        for first in range(0, len(plain.labels), at_once):
+            self.budget.check()
+            rows = slice(first, min(first + at_once, len(plain.labels)))
+            part = plain.part(rows.start, rows.stop)
+            low, high = part.edges(begins, "left"), part.edges(self.ends, "right")
+            yield rows, Windows(part, low, high, begins, self.ends, self.budget)
 
 
 def extrapolated(windows: Windows, *, is_counter: bool, is_rate: bool) -> Outcome:

@@ -16,6 +16,12 @@ def fetched(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: dict[
     return columns
 
 
+def fetched_many(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: dict[str, object]) -> Columns:
+    """The same by way of Arrow, which takes half the time for a million rows."""
+    table = cursor.sql(statement, params=parameters).to_arrow_table()
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
 def single_value(cursor: duckdb.DuckDBPyConnection, statement: str, parameters: dict[str, object] | None = None) -> Any:
     """Of a statement that answers one row of one column. All is fetched: DuckDB 2.0 lets a connection do nothing else,
     not even begin a transaction, while a result has rows left to ask for."""

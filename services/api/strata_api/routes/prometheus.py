@@ -20,19 +20,19 @@ Reader = Annotated[Access, requires_of_key("metrics:read", is_slow=True)]
 Parameters = Annotated[Sent, Depends(sent)]
 
 
-def query(access: Reader, asked: Parameters) -> Response:
+def query(asked: Parameters, access: Reader) -> Response:
     at_ms = asked.instant_ms("time", access.deps.clock.now_ns() // 1_000_000)
     answer = instant_answer(access.ctx, _deps(access), asked.one("query"), at_ms, _timeout_s(asked))
     return shown_answer(answer, is_range=False)
 
 
-def query_range(access: Reader, asked: Parameters) -> Response:
+def query_range(asked: Parameters, access: Reader) -> Response:
     span = (asked.instant_ms("start"), asked.instant_ms("end"), asked.length_ms("step"))
     answer = range_answer(access.ctx, _deps(access), asked.one("query"), span, _timeout_s(asked))
     return shown_answer(answer, is_range=True)
 
 
-def series(access: Reader, asked: Parameters) -> Response:
+def series(asked: Parameters, access: Reader) -> Response:
     selectors = _selectors(asked)
     if not selectors:
         raise PromqlRequestError("no match[] parameter provided")
@@ -41,7 +41,7 @@ def series(access: Reader, asked: Parameters) -> Response:
     return succeeded([dict(labels) for labels in asked.limited(listed)])
 
 
-def labels(access: Reader, asked: Parameters) -> Response:
+def labels(asked: Parameters, access: Reader) -> Response:
     selectors = _selectors(asked)
     with access.unit() as uow:
         listed = labels_listed(access.ctx, uow, selectors)
@@ -49,7 +49,7 @@ def labels(access: Reader, asked: Parameters) -> Response:
 
 
 @router.get("/label/{name}/values", operation_id="prometheus_label_values")
-def label_values(name: str, access: Reader, asked: Parameters) -> Response:
+def label_values(name: str, asked: Parameters, access: Reader) -> Response:
     selectors = _selectors(asked)
     with access.unit() as uow:
         listed = values_listed(access.ctx, uow, name, selectors)
