@@ -21,6 +21,7 @@ from strata_ingest.admission import Admission
 from strata_ingest.auth_cache import AuthCache
 from strata_ingest.body import InFlight, read_body
 from strata_ingest.callers import Caller, recognise_caller
+from strata_ingest.catching_up import CatchingUp
 from strata_ingest.deps import IngestDeps
 from strata_ingest.instruments import Instruments, SpoolCollector
 from strata_ingest.series_asking import ParsedPoints, SeriesAsking
@@ -60,6 +61,8 @@ class Edge:
         self._admission = Admission(deps, self._lookups, self.instruments)
         gate = SeriesGate(deps.units, deps.shared.registered, deps.clock)
         self._series = SeriesAsking(gate, self.instruments.refused)
+        shared = deps.shared
+        self._catching_up = {Signal.METRICS: CatchingUp(shared.points), Signal.LOGS: CatchingUp(shared.events)}
 
     def hear(self, hint: AccessHint) -> None:
         """On the event loop: what somebody's key may do has changed elsewhere."""
@@ -107,6 +110,7 @@ class Edge:
             parameters = {**parameters, RAW_KEPT_NS: str(caller.raw_kept_ns)}
         if coding is None:
             coding = coding_of(request.headers.get("content-encoding"))
+        await self._catching_up[signal].pause()
         with self._in_flight.share() as share:
             body = await read_body(request, coding, share)
             await self._admission.of_buckets(request, (caller.byte_bucket,), len(body))

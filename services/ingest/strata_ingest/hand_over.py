@@ -22,6 +22,7 @@ from strata_ingest.registered import RegisteredSeries
 from strata_wire.known_series import KnownSeries
 
 _LIMIT_BYTES: Final = 64 * MIB
+_CROWDED: Final = 0.75
 
 # What batches take in CPython 3.11, about: tests compare them with what is allocated.
 _BATCH_BYTES: Final = 2_000
@@ -55,6 +56,11 @@ class HandOver(Generic[B]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there soon will be no room."""
+        return self.held_bytes > self._limit_bytes * _CROWDED
 
     def offer(self, envelope: Envelope, plain: bytes, batch: B) -> None:
         """Before the record goes to the spool. `batch` is what `plain` gives under this envelope."""

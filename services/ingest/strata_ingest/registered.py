@@ -11,6 +11,7 @@ from strata_datamodel.metrics import SeriesKey
 
 _LIMIT: Final = 500_000
 _OBJECTS: Final = 2  # of one series, held at once
+_TUPLES: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -19,6 +20,9 @@ class _Known:
     by_id: dict[int, SeriesKey] = field(default_factory=dict)
     """The objects by their identities, each held so that no other can come to have it: parsers give the same objects
     again and again, and a look at an identity costs a hundredth of a look at a key."""
+
+    tuples: dict[int, Sequence[SeriesKey]] = field(default_factory=dict)
+    """Likewise of series that came together, all of them known."""
 
 
 class RegisteredSeries:
@@ -39,8 +43,14 @@ class RegisteredSeries:
         known = self._known.get(organization_id)
         if known is None:
             return list(range(len(series)))
-        by_id = known.by_id
+        by_id, tuples = known.by_id, known.tuples
+        if tuples.get(id(series)) is series:
+            return []
         if all(map(by_id.__contains__, map(id, series))):  # without a step of Python's for each
+            if isinstance(series, tuple):
+                if len(tuples) >= _TUPLES:
+                    tuples = known.tuples = {}
+                tuples[id(series)] = series
             return []
         others = [place for place, key in enumerate(series) if id(key) not in by_id]
         equal = [place for place in others if series[place] in known.keys]

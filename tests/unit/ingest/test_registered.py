@@ -55,3 +55,13 @@ def test_objects_that_never_come_again_do_not_pile_up():
         assert len(known.missing(ACME, held[-1])) in (0, 10)
         known.add(ACME, held[-1])
     assert len(known._known[ACME].by_id) <= 40
+
+
+def test_of_series_that_came_together_what_was_known_once_is_not_known_after_it_was_forgotten():
+    known, sent = RegisteredSeries(), tuple(keys(range(3)))
+    known.add(ACME, sent)
+    for _ in range(2):
+        assert known.missing(ACME, sent) == []
+        assert known.missing(GLOBEX, sent) == [0, 1, 2]
+    known.forget(ACME)
+    assert known.missing(ACME, sent) == [0, 1, 2]
