@@ -60,7 +60,7 @@ class IngestService:
         self._writers = (metrics, logs)
         self._replayer = Replayer(stores.system_units, spools, clock)
         # Log stores keep no count of spools: doubles are found by ids.
-        committed = {Signal.METRICS: stores.metric_store.committed_sequence, Signal.LOGS: lambda _: None}
+        committed = {Signal.METRICS: stores.cells.committed_sequence, Signal.LOGS: lambda _: None}
         self._reporter = SpoolReporter(spools, committed, units)
         self._shared = shared
         checks = {

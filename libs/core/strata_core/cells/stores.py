@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from uuid import UUID
 
 from strata_core.cells.rules import DEFAULT_CELL
 from strata_core.ports.metric_readings import MetricReadings
@@ -29,6 +30,12 @@ class CellStores:
         if store is None:
             raise StoreUnavailableError("metrics", f"the cell {cell} is not among this process's STRATA_CELLS")
         return store
+
+    def committed_sequence(self, spool_id: UUID) -> int | None:
+        """For reports: the newest that any store tells. Where there are several no more is written down, and what one
+        of them knew before goes on being told: it did not lose it."""
+        told = (store.committed_sequence(spool_id) for store in self.stores.values())
+        return max((sequence for sequence in told if sequence is not None), default=None)
 
 
 def require_cell(known: Mapping[str, object], cell: str) -> None:
