@@ -96,7 +96,7 @@ def test_conditions_are_read(text, found):
 
 def test_a_whole_select_is_read():
     (select,) = parsed(
-        'SELECT mean("a") AS m FROM "db"."raw"."cpu", (SELECT b FROM c), /^d/ WHERE e = \'f\' GROUP BY time(1m, 5s), g, *'
+        'SELECT mean("a") AS m FROM "db"."raw"."cpu",(SELECT b FROM c),/^d/ WHERE e = \'f\' GROUP BY time(1m, 5s), g, *'
         " fill(3) ORDER BY time DESC LIMIT 1 OFFSET 2 SLIMIT 3 SOFFSET 4 tz('UTC')"
     )
     inner = Select((Field(Ref("b")),), (Measurement("c"),))

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from strata_core.influxql.refusals import ParseError, QueryError, parse_error, too_much, unexpected
+from strata_core.influxql.refusals import ParseError, parse_error, too_much, unexpected
 from strata_core.influxql.syntax import (
     Binary,
     Boolean,
@@ -20,6 +20,8 @@ from strata_core.influxql.syntax import (
     quoted,
 )
 from strata_core.influxql.tokens import Kind, Token, Tokens
+from strata_core.series.selecting import matches
+from strata_datamodel.errors import InvalidError
 from strata_datamodel.limits import INFLUXQL_DEPTH, INFLUXQL_OPERATORS, REGEX_LENGTH
 
 PRECEDENCE: Final = {
@@ -274,7 +276,11 @@ def duration(text: str) -> int:
 
 def _regex(token: Token) -> Regex:
     if len(token.text) > REGEX_LENGTH:
-        raise QueryError(f"at most {REGEX_LENGTH} characters a regex")
+        raise too_much("characters of a regex", REGEX_LENGTH, "write a shorter one")
+    try:
+        matches(token.text, [""])
+    except InvalidError as error:
+        raise ParseError(error.detail) from error
     return Regex(token.text)
 
 

@@ -75,7 +75,7 @@ Parameters = Mapping[str, object]
 
 
 def parsed(text: str, parameters: Parameters | None = None) -> list[Statement]:
-    """Raises ParseError for text that is not InfluxQL, LimitError, and QueryError for a pattern that is too long."""
+    """Raises ParseError for text that is not InfluxQL, and LimitError."""
     if len(text) > INFLUXQL_LENGTH:
         raise too_much("characters of a query", INFLUXQL_LENGTH, "ask in several requests")
     tokens = Tokens(text, {name: _bound(value) for name, value in (parameters or {}).items()})

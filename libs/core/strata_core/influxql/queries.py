@@ -77,10 +77,11 @@ def _results(ctx: Context, sources: Sources, statements: list[Statement], databa
             if error.kind is ErrorKind.UNAVAILABLE and number == 0:
                 raise
             failed = True
-            yield Result(number, error=_worded(error))
+            yield Result(number, error=worded(error))
 
 
-def _worded(error: StrataError) -> str:
+def worded(error: StrataError) -> str:
+    """As there is one place for it, with what to do about it."""
     return error.detail if error.hint is None else f"{error.detail}; {error.hint}"
 
 
