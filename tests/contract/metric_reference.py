@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from factories.point_batches import Point
-from strata_datamodel.metrics import Aggregate, FilterOp, MetricQuery, TagFilter, ValueFilter, ValueOp
+from strata_datamodel.metrics import COUNTED, Aggregate, FilterOp, MetricQuery, TagFilter, ValueFilter, ValueOp
 
 Answer = dict[tuple[str, ...], list[tuple[int, float | str]]]
 
@@ -59,7 +59,7 @@ def _has(value: float | str, value_filter: ValueFilter) -> bool:
 
 
 def _windows(points: list[Point], query: MetricQuery) -> list[tuple[int, float | str]]:
-    if query.aggregate is Aggregate.RATE:
+    if query.aggregate in COUNTED:
         folded = _rates(points, query)
     else:
         windows: dict[int, list[Point]] = defaultdict(list)
@@ -103,5 +103,5 @@ def _rates(points: list[Point], query: MetricQuery) -> dict[int, float]:
             added[start] += after.value - before.value if after.value >= before.value else after.value
             took[start] += (after.time_ns - before.time_ns) / 1e9
         for start, increase in added.items():
-            total[start] += increase / took[start]
+            total[start] += increase / took[start] if query.aggregate is Aggregate.RATE else increase
     return total

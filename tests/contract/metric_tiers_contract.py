@@ -237,4 +237,4 @@ class MetricTiersContract(MetricSubjects):
         assert answered(store, query) == {(): [(now_ns // 10**6, 1.0)]}
 
 
-_KEPT = frozenset({"count", "sum", "avg", "min", "max", "first", "last", "rate", "percentile"})
+_KEPT = frozenset({"count", "sum", "avg", "min", "max", "first", "last", "rate", "increase", "percentile"})

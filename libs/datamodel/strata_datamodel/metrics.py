@@ -82,6 +82,7 @@ class Aggregate(StrEnum):
     FIRST = "first"
     LAST = "last"
     RATE = "rate"
+    INCREASE = "increase"
     PERCENTILE = "percentile"
     DISTINCT = "distinct"
     """How many different values there are."""
@@ -98,6 +99,10 @@ def aggregate_named(name: str) -> tuple[Aggregate, float | None] | None:
     if found := _PERCENTILE.fullmatch(name):
         return Aggregate.PERCENTILE, float(found[1])
     return (Aggregate(name), None) if name in AGGREGATE_NAMES else None
+
+
+COUNTED: Final = frozenset({Aggregate.RATE, Aggregate.INCREASE})
+"""What is told of counters."""
 
 
 class FilterOp(StrEnum):

@@ -58,7 +58,7 @@ class Query(Sent):
     field: Name
     aggregate: str = Field(
         max_length=16,
-        description="count, sum, avg, min, max, first, last, rate, distinct, mode, or a percentile as p95.",
+        description="count, sum, avg, min, max, first, last, rate, increase, distinct, mode, or a percentile as p95.",
     )
     filters: list[Filter] = Field(default_factory=list, max_length=QUERY_FILTERS)
     value_filters: list[ValueFilterIn] = Field(

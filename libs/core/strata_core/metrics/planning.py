@@ -170,5 +170,5 @@ def points_gone() -> InvalidError:
     return InvalidError(
         "this can only be told from points as they were sent, and those of that time are gone",
         code="aggregate_not_kept",
-        hint="ask for a range that begins later, or for count, sum, avg, min, max, first, last, rate or a percentile",
+        hint="ask for a range that begins later; of distinct, mode and filters of values, windows tell nothing",
     )

@@ -96,7 +96,9 @@ def _filled(series: AnswerSeries, fill: Fill, starts: range) -> Iterator[Point]:
     if fill is FillMode.LINEAR:
         times = list(known)
         within = [start for start in starts if times[0] <= start <= times[-1]]
-        yield from zip(within, np.interp(within, times, np.array(list(known.values()), np.float64)).tolist(), strict=True)
+        yield from zip(
+            within, np.interp(within, times, np.array(list(known.values()), np.float64)).tolist(), strict=True
+        )
         return
     between: Value = None if isinstance(fill, FillMode) else fill
     for start in starts:

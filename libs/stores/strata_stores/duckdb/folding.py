@@ -38,7 +38,7 @@ _PICK_ONE: Final = """
 """
 _RATE: Final = """
     SELECT grp, start, sum(rate) AS value FROM (
-        SELECT grp, start, sum(CASE WHEN v >= v0 THEN v - v0 ELSE v END) / (sum(ts_ns - t0) / 1e9) AS rate FROM (
+        SELECT grp, start, sum(CASE WHEN v >= v0 THEN v - v0 ELSE v END){per_second} AS rate FROM (
             SELECT grp, sid, start, v, ts_ns, lag(v) OVER readings AS v0, lag(ts_ns) OVER readings AS t0
             FROM windowed WINDOW readings AS (PARTITION BY sid ORDER BY ts_ns)
         ) WHERE t0 IS NOT NULL GROUP BY grp, sid, start
@@ -57,7 +57,8 @@ _FOLDS: Final[Mapping[Aggregate, str]] = {
     Aggregate.MAX: _FOLD.format(value="max(v)"),
     Aggregate.FIRST: _PICK_ONE.format(pick="arg_min", edge="min", order="ASC", v="v", at="ts_ns"),
     Aggregate.LAST: _PICK_ONE.format(pick="arg_max", edge="max", order="DESC", v="v", at="ts_ns"),
-    Aggregate.RATE: _RATE,
+    Aggregate.RATE: _RATE.format(per_second=" / (sum(ts_ns - t0) / 1e9)"),
+    Aggregate.INCREASE: _RATE.format(per_second=""),
     Aggregate.DISTINCT: _FOLD.format(value="count(DISTINCT v)"),
     Aggregate.MODE: _MODE,
     Aggregate.PERCENTILE: _FOLD.format(
@@ -89,7 +90,7 @@ _TEXT_WINDOWS: Final = """
 # A rise between two windows belongs to the later one, as that between two points does.
 _RATE_OF_WINDOWS: Final = """
     SELECT grp, start, sum(rate) AS value FROM (
-        SELECT grp, start, sum(risen) / (sum(took) / 1e9) AS rate FROM (
+        SELECT grp, start, sum(risen){per_second} AS rate FROM (
             SELECT grp, sid, start,
                 rise + CASE WHEN t0 IS NULL THEN 0 WHEN first >= v0 THEN first - v0 ELSE first END AS risen,
                 last_ns - coalesce(t0, first_ns) AS took
@@ -122,7 +123,8 @@ _FOLDS_OF_WINDOWS: Final[Mapping[Aggregate, str]] = {
     Aggregate.MAX: _FOLD.format(value="max(most)"),
     Aggregate.FIRST: _PICK_ONE.format(pick="arg_min", edge="min", order="ASC", v="first", at="first_ns"),
     Aggregate.LAST: _PICK_ONE.format(pick="arg_max", edge="max", order="DESC", v="last", at="last_ns"),
-    Aggregate.RATE: _RATE_OF_WINDOWS,
+    Aggregate.RATE: _RATE_OF_WINDOWS.format(per_second=" / (sum(took) / 1e9)"),
+    Aggregate.INCREASE: _RATE_OF_WINDOWS.format(per_second=""),
     Aggregate.PERCENTILE: _PERCENTILE_OF_WINDOWS.format(value=VALUE),
 }
 

@@ -17,7 +17,7 @@ from strata_core.metrics.rules import (
     too_many_series,
     window_start,
 )
-from strata_datamodel.metrics import Aggregate, AnswerSeries, FieldClass, MetricAnswer, MetricQuery
+from strata_datamodel.metrics import COUNTED, Aggregate, AnswerSeries, FieldClass, MetricAnswer, MetricQuery
 from strata_stores.influx.answers import ResultSeries
 from strata_stores.influx.influxql import Bindings, Place, field_keys, folded, has_values, readings, values_of
 from strata_stores.influx.names import class_of_physical_field, physical_field, physical_tag
@@ -104,7 +104,7 @@ def _class_there_is(ask: Ask, place: Place, query: MetricQuery, classes: set[Fie
 
 
 def _statement(place: Place, query: MetricQuery, field_class: FieldClass, bindings: Bindings) -> str:
-    if query.aggregate is Aggregate.RATE:
+    if query.aggregate in COUNTED:
         return readings(place, query, bindings)
     if query.aggregate is Aggregate.MODE:
         return values_of(place, query, field_class, bindings)
@@ -128,7 +128,7 @@ def classes_in(part: ResultSeries, field: str) -> Iterator[FieldClass]:
 
 
 def _gather(parts: Iterable[ResultSeries], query: MetricQuery, limits: AnswerLimits) -> dict[Label, Windows]:
-    if query.aggregate is Aggregate.RATE:
+    if query.aggregate in COUNTED:
         return _gather_rates(parts, query, limits)
     if query.aggregate is Aggregate.MODE:
         return _gather_modes(parts, query, limits)
@@ -185,7 +185,11 @@ def _gather_rates(parts: Iterable[ResultSeries], query: MetricQuery, limits: Ans
     for tags, times, values in _counters(parts, limits):
         origin = window_start(query.from_ns, query.step_ns)
         starts, rates = rates_by_window(
-            np.array(times, np.int64), np.array(values, np.float64), from_ns=origin, step_ns=query.step_ns
+            np.array(times, np.int64),
+            np.array(values, np.float64),
+            from_ns=origin,
+            step_ns=query.step_ns,
+            is_per_second=query.aggregate is Aggregate.RATE,
         )
         if len(starts):
             windows = totals.setdefault(label_of(tags, query), {})

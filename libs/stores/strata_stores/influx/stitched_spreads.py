@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from strata_core.metrics.histograms import buckets_of, merged, percentiles
 from strata_core.metrics.rules import too_many_points
-from strata_datamodel.metrics import FieldClass, MetricQuery
+from strata_datamodel.metrics import Aggregate, FieldClass, MetricQuery
 from strata_datamodel.tiers import Stretch, Tier
 from strata_stores.influx.answering import NS_PER_MS, AnswerLimits, Ask, Label, Windows, check_size, label_of
 from strata_stores.influx.answers import ResultSeries
@@ -85,7 +85,9 @@ def stitched_rates(
     rise[1:] += np.where(is_joined, np.where(first[1:] >= last[:-1], first[1:] - last[:-1], first[1:]), 0.0)
     firsts = _firsts(owners, starts)
     took = np.add.reduceat(seconds, firsts)
-    rates = np.add.reduceat(rise, firsts)[took > 0] / took[took > 0]
+    rates = np.add.reduceat(rise, firsts)[took > 0]
+    if query.aggregate is Aggregate.RATE:
+        rates /= took[took > 0]
     of_label = np.array(label_numbers, np.int64)[owners[firsts]][took > 0]
     return _added_up(labels, of_label, starts[firsts][took > 0], rates, limits)
 

@@ -23,6 +23,7 @@ _STITCHES: Final[dict[Aggregate, Stitch]] = {
     Aggregate.FIRST: stitched_ends,
     Aggregate.LAST: stitched_ends,
     Aggregate.RATE: stitched_rates,
+    Aggregate.INCREASE: stitched_rates,
     Aggregate.PERCENTILE: stitched_percentiles,
 }
 
