@@ -111,6 +111,13 @@ class DeadlineError(StrataError):
     code = "deadline_exceeded"
 
 
+class CallerLeftError(StrataError):
+    """Whoever asked has gone: what was done for them was stopped, which says nothing about the store."""
+
+    kind = ErrorKind.TIMEOUT
+    code = "caller_left"
+
+
 class StoreUnavailableError(UnavailableError):
     """A store did not answer, or its breaker is open. Nothing may be concluded about what it holds."""
 

@@ -36,6 +36,7 @@ _STATUS_BY_CODE: Final[Mapping[str, int]] = {
     "organization_provisioning": 409,
     "store_refused": 500,  # what we asked of it was wrong, and no caller can help that
     "body_timeout": 408,
+    "caller_left": 408,  # nobody reads it; it is not our failure, and is not counted as one
     "malformed_body": 400,
     "unsupported_encoding": 415,
 }

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.types import Scope
 
+from strata_api.departing import watch_departure
 from strata_api.http_figures import HttpFigures
 from strata_api.places import Places
 from strata_datamodel.errors import LimitError, StrataError, UnavailableError
@@ -44,7 +45,8 @@ class InFlight:
         self._recognitions = _places(RECOGNITIONS_AT_ONCE, wait_s)
 
     async def enter_organization(self, scope: Scope, organization_id: OrganizationId, *, is_slow: bool) -> None:
-        """Raises LimitError (code `too_many_at_once`), and UnavailableError (code `busy`) when others are too many."""
+        """A slow read's client is watched from here on: its question is stopped when it leaves. Raises LimitError (code
+        `too_many_at_once`), and UnavailableError (code `busy`) when others are too many."""
         # Their own first: who waits for those must not keep the places of all.
         if is_slow and not await _taken(scope, self._slow_reads, organization_id):
             raise self._too_many("slow_reads", "questions", "SLOW_READS_AT_ONCE", SLOW_READS_AT_ONCE)
@@ -52,6 +54,8 @@ class InFlight:
             raise self._too_many("organization", "requests", "REQUESTS_AT_ONCE", REQUESTS_AT_ONCE)
         if not await _taken(scope, self._of_all, None):
             raise self._busy("organizations")
+        if is_slow:
+            watch_departure(scope)
 
     async def enter_person(self, scope: Scope, owner: Hashable) -> None:
         """Raises LimitError (code `too_many_at_once`), and UnavailableError (code `busy`)."""

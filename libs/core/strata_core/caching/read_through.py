@@ -20,7 +20,7 @@ from strata_core.caching.rules import Freshness, age_s, freshness, kept_ms
 from strata_core.caching.shares import Shares
 from strata_core.ports.cache import Cache, Entry, Found
 from strata_core.ports.clock import Clock
-from strata_datamodel.errors import DeadlineError, UnavailableError
+from strata_datamodel.errors import CallerLeftError, DeadlineError, UnavailableError
 from strata_datamodel.ids import OrganizationId
 
 LOCK_MS: Final = 10_000
@@ -183,6 +183,8 @@ class ReadThrough:
         else:
             try:
                 flown = flight.wait(_SAME_PROCESS_S)
+            except CallerLeftError:  # who flew it has gone, and others are here: one of them flies
+                return self._flown(question, make, found, epoch)
             except TimeoutError:  # asking as well would only make the origin slower
                 raise self._busy(question.kind) from None
             flown = None if flown is None else (flown[0], Outcome.WAITED)

@@ -1,4 +1,4 @@
-"""A time limit for statements that cannot be given one."""
+"""A time limit for statements that cannot be given one, and an end to those that nobody waits for."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from typing import Final
 
 import duckdb
 
+from strata_core.departures import check_wanted, on_departure
 from strata_datamodel.errors import DeadlineError
 
 _AGAIN_S: Final = 0.05
@@ -14,13 +15,16 @@ _AGAIN_S: Final = 0.05
 
 @contextmanager
 def deadline(cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[None]:
-    """Interrupts what the cursor does when the time is over, and raises DeadlineError."""
-    done, expired = threading.Event(), threading.Event()
-    watcher = threading.Thread(target=_watch, args=(cursor, timeout_s, done, expired), daemon=True)
+    """Interrupts what the cursor does when the time is over, or whoever asked has left, and raises DeadlineError or
+    CallerLeftError."""
+    done, woken, expired = threading.Event(), threading.Event(), threading.Event()
+    watcher = threading.Thread(target=_watch, args=(cursor, timeout_s, done, woken, expired), daemon=True)
     watcher.start()
     try:
-        yield
+        with on_departure(woken.set):
+            yield
     except duckdb.InterruptException as interrupted:
+        check_wanted()
         if not expired.is_set():
             raise
         raise DeadlineError(
@@ -28,13 +32,19 @@ def deadline(cursor: duckdb.DuckDBPyConnection, timeout_s: float) -> Iterator[No
         ) from interrupted
     finally:
         done.set()
+        woken.set()
         watcher.join()
 
 
 def _watch(
-    cursor: duckdb.DuckDBPyConnection, timeout_s: float, done: threading.Event, expired: threading.Event
+    cursor: duckdb.DuckDBPyConnection,
+    timeout_s: float,
+    done: threading.Event,
+    woken: threading.Event,
+    expired: threading.Event,
 ) -> None:
-    if done.wait(timeout_s):
+    woken.wait(timeout_s)
+    if done.is_set():
         return
     expired.set()
     cursor.interrupt()

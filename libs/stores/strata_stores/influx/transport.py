@@ -1,16 +1,20 @@
 """HTTP to InfluxDB: one pool of kept-alive connections, a time-out on everything, bounded answers."""
 
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 import urllib3
+import urllib3.connection
 from isal import igzip
 
+from strata_core.departures import check_wanted, on_departure
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import LimitError, StoreUnavailableError
 from strata_datamodel.limits import MIB
@@ -60,6 +64,26 @@ class Reply:
         return StoreUnavailableError(STORE, detail, retry_after_s=int(after) if after.isdecimal() else 5)
 
 
+class _Connection(urllib3.connection.HTTPConnection):
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        with on_departure(partial(_hang_up, self)):
+            return super().getresponse()
+
+
+class _TlsConnection(urllib3.connection.HTTPSConnection):
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 has it
+        with on_departure(partial(_hang_up, self)):
+            return super().getresponse()
+
+
+def _hang_up(connection: urllib3.connection.HTTPConnection) -> None:
+    """From another thread than the one that waits for its answer. A store that hears it stops what it does."""
+    if connection.sock is not None:
+        with suppress(OSError):
+            # Not TLS's own way, which takes the connection apart under the feet of who reads.
+            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
 class Transport:
     def __init__(
         self,
@@ -80,6 +104,7 @@ class Transport:
         self._pool = urllib3.connectionpool.connection_from_url(
             f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", maxsize=connections, retries=False, **tls
         )
+        self._pool.ConnectionCls = _TlsConnection if parts.scheme == "https" else _Connection
 
     def ask(self, method: str, path: str, *, timeout_s: float, parameters: Mapping[str, str] | None = None) -> Reply:
         """Parameters travel in the body of a POST, where they may be long."""
@@ -126,8 +151,13 @@ class Transport:
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=self._connect_timeout_s, read=timeout_s),
             )
-            yield response
+            with on_departure(partial(_hang_up_answer, response)):
+                yield response
+        except StoreUnavailableError:
+            check_wanted()
+            raise
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            check_wanted()
             raise StoreUnavailableError(STORE, f"did not answer: {_reason(error)}") from error
         finally:
             if response is not None and response.connection is not None:
@@ -154,6 +184,11 @@ class Transport:
             yield from (line for line in lines if line)
         if kept:
             yield kept
+
+
+def _hang_up_answer(response: urllib3.BaseHTTPResponse) -> None:
+    if isinstance(response.connection, urllib3.connection.HTTPConnection):
+        _hang_up(response.connection)
 
 
 def _reason(error: BaseException) -> str:

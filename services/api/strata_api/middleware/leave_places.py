@@ -1,7 +1,8 @@
-"""Gives back what places a request took."""
+"""Gives back what places a request took, and looks no longer whether its client is there."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from strata_api.departing import expect_departure
 from strata_api.in_flight import expect_places, leave_places
 
 
@@ -16,7 +17,9 @@ class LeavePlaces:
             await self._app(scope, receive, send)
             return
         expect_places(scope)
+        watch = expect_departure(scope, receive)
         try:
             await self._app(scope, receive, send)
         finally:
+            watch.end()
             leave_places(scope)

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from strata_api.departing import give_up
 from strata_datamodel.errors import DeadlineError
 
 log = structlog.get_logger(__name__)
@@ -13,8 +14,8 @@ _ANSWER_STARTS: Final = "http.response.start"
 
 
 class TimeLimit:
-    """Handlers run in threads, which nothing can interrupt: a late one ends by its stores' time-outs, and what it would
-    have answered is dropped. An answer that has begun is not cut off."""
+    """Handlers run in threads, which nothing can interrupt: a late one ends by its stores' time-outs, or as they hear
+    that it was given up, and what it would have answered is dropped. An answer that has begun is not cut off."""
 
     def __init__(self, app: ASGIApp, *, timeout_s: float) -> None:
         self._app = app
@@ -44,6 +45,7 @@ class TimeLimit:
             await work
             return
         is_given_up = True
+        give_up(scope)
         self._late.add(work)
         work.add_done_callback(self._forget)
         raise DeadlineError(
