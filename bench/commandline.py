@@ -16,8 +16,10 @@ from bench.rows import (
     authenticated_get,
     cached_panel,
     hot_list,
+    influxql,
     ingest_auth,
     ingest_bulk,
+    ingest_honest,
     ingest_influx,
     ingest_line_protocol,
     ingest_steps,
@@ -33,6 +35,7 @@ ROWS: Final[dict[str, Row]] = {
     row.name: row
     for row in (
         ingest_line_protocol.ROW,
+        ingest_honest.ROW,
         ingest_bulk.ROW,
         ingest_influx.ROW,
         ingest_steps.ROW,
@@ -43,6 +46,7 @@ ROWS: Final[dict[str, Row]] = {
         authenticated_get.ROW,
         cached_panel.ROW,
         promql.ROW,
+        influxql.ROW,
         hot_list.ROW,
         allocator.ROW,
         rollup.ROW,
