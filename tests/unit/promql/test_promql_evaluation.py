@@ -1,9 +1,12 @@
 """What is worth seeing without a Prometheus beside it: bounds, and what no other server can show."""
 
+from contextvars import copy_context
+
 import numpy as np
 import pytest
 
 from fakes.manual_clock import ManualClock
+from strata_core.departures import Departure, work_for
 from strata_core.promql.budget import Budget
 from strata_core.promql.checking import checked
 from strata_core.promql.errors import PromqlExecutionError
@@ -15,7 +18,7 @@ from strata_core.promql.samples import Samples
 from strata_core.promql.stretches import stretches_of
 from strata_core.promql.windows import Ranges, gathers
 from strata_core.rollups.queries import TierState
-from strata_datamodel.errors import DeadlineError, LimitError
+from strata_datamodel.errors import CallerLeftError, DeadlineError, LimitError
 from strata_datamodel.tiers import Stretch, Tier
 
 MINUTE_MS = 60_000
@@ -40,10 +43,10 @@ class Held:
         )
 
 
-def evaluated(query, held, steps=(0,), clock=None, ends_at_s=1e9, **options):
+def evaluated(query, held, steps=(0,), clock=None, ends_at_s=1e9):
     expression = parsed(query)
     checked(query, expression)
-    budget = Budget(clock or ManualClock(), ends_at_s, **options)
+    budget = Budget(clock or ManualClock(), ends_at_s)
     at = np.array(steps, np.int64)
     return Evaluation(at, (steps[0], steps[-1]), held, budget).value(expression)
 
@@ -83,8 +86,15 @@ def test_a_query_ends_when_its_time_is_over_or_nobody_waits():
     held = Held((COUNTER, [(0, 1.0)]))
     with pytest.raises(DeadlineError, match="timed out"):
         evaluated("a_total + a_total", held, ends_at_s=-1.0)
-    with pytest.raises(DeadlineError):
-        evaluated("a_total", held, is_given_up=lambda: True)
+    departure = Departure()
+    departure.leave()
+
+    def ask():
+        work_for(departure)
+        return evaluated("a_total", held)
+
+    with pytest.raises(CallerLeftError):
+        copy_context().run(ask)
 
 
 def test_values_are_bounded_before_they_are_made():

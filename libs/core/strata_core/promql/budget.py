@@ -1,8 +1,8 @@
 """What a query may still take."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from strata_core.departures import check_wanted
 from strata_core.ports.clock import Clock
 from strata_datamodel.errors import DeadlineError, LimitError
 from strata_datamodel.limits import PROMQL_VALUES
@@ -14,11 +14,11 @@ class Budget:
 
     clock: Clock
     ends_at_s: float
-    is_given_up: Callable[[], bool] = lambda: False
 
     def check(self) -> None:
-        """Raises DeadlineError (code `promql_timeout`), as for a caller who has left."""
-        if self.is_given_up() or self.clock.monotonic_s() > self.ends_at_s:
+        """Raises DeadlineError (code `promql_timeout`), and CallerLeftError when nobody waits any more."""
+        check_wanted()
+        if self.clock.monotonic_s() > self.ends_at_s:
             raise DeadlineError("query timed out in expression evaluation", code="promql_timeout")
 
     def allow(self, series: int, steps: int) -> None:

@@ -44,17 +44,20 @@ class Found:
     warnings: tuple[str, ...] = ()
 
 
-def found_series(uow: UnitOfWork, matchers: Sequence[Matcher], limit: int = PROMQL_SERIES) -> Found:
-    """In the order of their labels. Raises LimitError (code `query_series`), InvalidError (code `bad_regex`)."""
+def found_series(
+    uow: UnitOfWork, matchers: Sequence[Matcher], pairs: Sequence[Pair], limit: int = PROMQL_SERIES
+) -> Found:
+    """In the order of their labels, of those that `pairs_sent` tells. Raises LimitError (code `query_series`),
+    InvalidError (code `bad_regex`)."""
     named = [each for each in matchers if each.label == NAME]
     others = [each for each in matchers if each.label != NAME]
     wanted = [_holds_samples(), *(one for each in others if (one := _condition(each)) is not None)]
     if named:
-        pairs = _chosen_pairs(pairs_sent(uow), named)
-        if not pairs:
+        meant = _chosen_pairs(pairs, named)
+        if not meant:
             return Found([], [])
-        if len(pairs) <= _NAMED_ONE_BY_ONE:
-            wanted.append(tuple_(metric_series.c.measurement, metric_series.c.field).in_(pairs))
+        if len(meant) <= _NAMED_ONE_BY_ONE:
+            wanted.append(tuple_(metric_series.c.measurement, metric_series.c.field).in_(meant))
     # Some are texts of the same series, and some are only told apart from those that are meant below.
     keys = [key for key in series_selected(uow, wanted, (), limit=2 * limit) if is_shown(key)]
     found = _grouped([(labels_of_series(key), key) for key in keys], matchers)
@@ -66,9 +69,16 @@ def found_series(uow: UnitOfWork, matchers: Sequence[Matcher], limit: int = PROM
 
 
 def pairs_sent(uow: UnitOfWork) -> list[Pair]:
-    """Measurements with their fields."""
-    parameters = {"organization_id": uow.organization_id, "limit": PROMQL_LISTED}
-    return [(row.measurement, row.field) for row in uow.execute(_PAIRS, parameters)]
+    """Measurements with their fields. Raises LimitError (code `query_names`)."""
+    parameters = {"organization_id": uow.organization_id, "limit": PROMQL_LISTED + 1}
+    pairs = [(row.measurement, row.field) for row in uow.execute(_PAIRS, parameters)]
+    if len(pairs) > PROMQL_LISTED:
+        raise LimitError(
+            f"more than {PROMQL_LISTED} pairs of measurement and field",
+            code="query_names",
+            hint="a name or a field that is made of an id should be a tag's value",
+        )
+    return pairs
 
 
 def tags_sent(uow: UnitOfWork) -> list[str]:

@@ -27,7 +27,8 @@ def selected(text: str) -> tuple[Matcher, ...]:
 def series_listed(ctx: Context, uow: UnitOfWork, selectors: Sequence[tuple[Matcher, ...]]) -> list[Labels]:
     """Each once, in order, whenever they were last sent. Raises LimitError (code `query_series`)."""
     require(ctx, "metrics:read")
-    found = {labels for matchers in selectors for labels in found_series(uow, matchers, PROMQL_LISTED).labels}
+    pairs = pairs_sent(uow)
+    found = {labels for each in selectors for labels in found_series(uow, each, pairs, PROMQL_LISTED).labels}
     return sorted(found)
 
 

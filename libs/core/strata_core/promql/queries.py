@@ -16,7 +16,7 @@ from strata_core.promql.budget import Budget
 from strata_core.promql.checking import checked
 from strata_core.promql.errors import PromqlRequestError
 from strata_core.promql.evaluating import Evaluation
-from strata_core.promql.finding import found_series
+from strata_core.promql.finding import found_series, pairs_sent
 from strata_core.promql.matrix import Floats, Instants, Matrix, shown
 from strata_core.promql.parser import parsed
 from strata_core.promql.reading import ReadSamples
@@ -111,7 +111,8 @@ def _source(ctx: Context, deps: PromqlDeps, expression: Expression) -> tuple[Rea
     if not asked:
         return ReadSamples(ctx.organization_id, deps.store, {}, lambda *_: ()), ()
     with deps.unit() as uow:
-        found = {matchers: found_series(uow, matchers) for matchers in asked}
+        pairs = pairs_sent(uow)
+        found = {matchers: found_series(uow, matchers, pairs) for matchers in asked}
     state = deps.tiers.of(ctx.organization_id, deps.clock.now_ns())
     warnings = tuple(dict.fromkeys(text for each in found.values() for text in each.warnings))
     return (
