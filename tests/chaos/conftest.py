@@ -21,7 +21,13 @@ from strata_stores.postgres.roles import WORKER
 pytest.register_assert_rewrite("chaos.saga_trials")
 
 # Servers and processes of their own: `make chaos` has the time for them.
-_LONG_FORM = ["test_soak_on_servers.py", "test_poisonous_sagas.py", "test_elastic_killed.py"]
+_LONG_FORM = [
+    "test_soak_on_servers.py",
+    "test_poisonous_sagas.py",
+    "test_elastic_killed.py",
+    "test_full_disk_embedded.py",
+    "test_noisy_neighbour.py",
+]
 collect_ignore = [] if MINUTES else _LONG_FORM
 
 

@@ -78,6 +78,10 @@ class FaultProxy:
             raise ValueError(f"{fault} does not hit connections one by one: heal it yourself")
         self._run(self._switch(fault, times))
 
+    def lead_to(self, upstream: Upstream) -> None:
+        """For new connections: the store was started again somewhere else."""
+        self._upstream = upstream
+
     def heal(self) -> None:
         self.set(PassThrough())
 

@@ -83,7 +83,7 @@ def crowd(
     evaluator.close()
 
 
-def test_an_organization_with_slow_rules_holds_half_of_the_places_and_others_are_served(crowd):
+def test_fault_54_an_organization_with_slow_rules_holds_half_of_the_places_and_others_are_served(crowd):
     crowd.rules(crowd.organizations.first, 20)
     crowd.clock.advance(timedelta(seconds=1))
     crowd.rules(crowd.organizations.second, 10)

@@ -51,7 +51,7 @@ def flooded(api: ApiWorld, request_timeout_s: float = 30.0) -> Iterator[Flooded]
             slow.reads.close()
 
 
-def test_an_organizations_slow_questions_leave_room_for_everybody_else(api: ApiWorld) -> None:
+def test_fault_54_an_organizations_slow_questions_leave_room_for_everybody_else(api: ApiWorld) -> None:
     with flooded(api) as world:
         answers = world.flood(FLOOD)
         eventually(world.at_work)

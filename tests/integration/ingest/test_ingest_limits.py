@@ -48,7 +48,7 @@ def assert_says_when(answer):
     assert answer.headers["ratelimit"].startswith('"ingest_requests_per_second";r=0;t=')
 
 
-def test_a_flood_of_one_organization_leaves_the_other_alone(limited):
+def test_fault_54_a_flood_of_one_organization_leaves_the_other_alone(limited):
     flood = [limited.write(LINE).status_code for _ in range(20)]
     assert flood.count(429) >= 15
     assert [limited.write(LINE, limited.globex).status_code for _ in range(20)] == [204] * 20
@@ -130,7 +130,7 @@ def test_a_revoked_key_is_refused_within_five_seconds(ingest):
     assert ingest.write(LINE).status_code == 204
 
 
-def test_who_fills_the_spool_is_refused_alone_and_told_which_limit(make_ingest):
+def test_fault_54_who_fills_the_spool_is_refused_alone_and_told_which_limit(make_ingest):
     world = make_ingest(is_writing=False, max_bytes=200_000, min_free_bytes=0)
     lines = "\n".join(f"cpu,host=h{number} v=1" for number in range(500))
     answer = refused(lambda: world.write(lines))

@@ -68,7 +68,7 @@ def test_a_second_process_is_told_who_holds_the_file(tmp_path):
     store.close()
 
 
-def test_a_full_disk_refuses_writes_loses_nothing_and_is_forgotten_once_there_is_room(tmp_path):
+def test_fault_18_a_full_disk_refuses_writes_loses_nothing_and_is_forgotten_once_there_is_room(tmp_path):
     program = Path(writer.__file__).with_name("duckdb_full_disk_process.py")
     tests = str(Path(__file__).parents[2])
     done = subprocess.run(

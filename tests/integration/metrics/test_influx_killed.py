@@ -7,16 +7,11 @@ import pytest
 
 from contract.metric_views import BASE, answered, whole_range
 from factories.point_batches import MINUTE, SECOND, batch_of, point
-from native_stores.cache import ensure_installed
-from native_stores.catalogue import KINDS, version_of
-from native_stores.children import kill_group
-from native_stores.running import start
+from fixtures.own_influxd import Influxd
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import Aggregate
 from strata_datamodel.tiers import RESOLUTION_NS, ROLLED_UP
-from strata_stores.clock import SystemClock
-from strata_stores.influx.metric_store import InfluxMetricStore
 from waiting import eventually
 
 ACME, UMBRELLA = OrganizationId(uuid4()), OrganizationId(uuid4())
@@ -24,25 +19,6 @@ HOUR = 60 * MINUTE
 _POINTS = 10  # a second each
 _OUTAGE = 60  # batches: ten minutes
 _MOST = 300
-
-
-class Influxd:
-    """One of our own, on data that outlives it."""
-
-    def __init__(self, work):
-        self.work = work
-        self.kind = KINDS["influx"]
-        self.home = ensure_installed(self.kind, version_of(self.kind))
-
-    def start(self):
-        (self.work / "influxd.log").unlink(missing_ok=True)  # the port is read from it
-        self.launch, url = start(self.kind, version_of(self.kind), self.home, self.work)
-        store = InfluxMetricStore(url, SystemClock(), kept_ns=None, write_timeout_s=5)
-        store.prepare()
-        return store
-
-    def kill(self):
-        kill_group(self.launch.process)
 
 
 @pytest.fixture
