@@ -147,7 +147,8 @@ class Things:
 
     def series(self) -> None:
         with self.tenant.system_units.organization(self.tenant.organization_id) as uow:
-            register(uow, [SeriesKey(named(), (), "v", FieldClass.NUMBER)])
+            tags = tuple(sorted({"host": named(), named(): "x"}.items()))
+            register(uow, [SeriesKey(named(), tags, named(), FieldClass.NUMBER)])
 
     def server_rows(self) -> None:
         """Of the host that the path names, each five seconds after the one before."""
@@ -279,7 +280,10 @@ BODIES: dict[str, Callable[[Things], Body]] = {
     "webhooks_create": _webhook,
     "webhooks_replace": _webhook,
 }
+NEEDED: dict[str, dict[str, str]] = {"metric_tag_values": {"key": "host"}}
+"""What a list cannot be asked for without."""
 QUERIES: dict[str, Callable[[Things], dict[str, str]]] = {
+    "metric_tag_values": lambda _: NEEDED["metric_tag_values"],
     "access_explain": lambda the: {"permission": "hosts:read", "subject": f"team:{MAKERS['team_id'](the)}"},
     "alerts_list": lambda the: {"rule_id": MAKERS["rule_id"](the)},
     "api_keys_list": lambda the: {"service_account_id": MAKERS["account_id"](the)},
@@ -303,6 +307,10 @@ LISTED: dict[str, Callable[[Things], object]] = {
     "hosts_list": MAKERS["host_id"],
     "invitations_list": MAKERS["invitation_id"],
     "members_list": MAKERS["member_id"],
+    "metric_fields": Things.series,
+    "metric_measurements": Things.series,
+    "metric_tag_values": Things.series,
+    "metric_tags": Things.series,
     "metrics_catalogue": Things.series,
     "parked_events_list": MAKERS["event_id"],
     "role_assignments_list": MAKERS["assignment_id"],
