@@ -27,7 +27,7 @@ HOUR = 60 * MINUTE
 EARLIER = 500
 
 
-@pytest.fixture(params=["duckdb to duckdb", "influx to duckdb", "duckdb to influx"])
+@pytest.fixture(params=["duckdb to duckdb", "duckdb to influx"])
 def cells(request, make_holdings: MakeHoldings, system_units, shifted_clock, tmp_path: Path) -> Iterator[TwoCells]:
     names = dict(zip(("old", "new"), request.param.split(" to "), strict=True))
 
