@@ -262,7 +262,7 @@ PROMQL_SELECTORS: Final = 64  # in one query
 PROMQL_STEPS: Final = 11_000  # as Prometheus has it
 PROMQL_SERIES: Final = 20_000  # that one selector finds
 PROMQL_SAMPLES: Final = 5_000_000  # that one query reads
-PROMQL_VALUES: Final = 5_000_000  # series times steps, of any part of a query
+PROMQL_VALUES: Final = 3_000_000  # series times steps, of any part of a query
 PROMQL_TIMEOUT_S: Final = 20.0
 PROMQL_LISTED: Final = 50_000  # series, labels or values in one answer
 

@@ -157,7 +157,7 @@ def _of_range(matrix: Matrix, steps: Instants) -> list[object]:
     found: list[tuple[Labels, object]] = []
     for labels, values, present in zip(matrix.labels, matrix.values, matrix.present, strict=True):
         some = slice(None) if present.all() else present
-        found.append((labels, {"metric": dict(labels), "values": _points(steps[some], values[some])}))
+        found.append((labels, _series(labels, steps[some], values[some])))
     return [each for _, each in sorted(found, key=lambda pair: pair[0])]
 
 
@@ -166,9 +166,13 @@ def _of_samples(samples: Samples) -> list[object]:
     for row, labels in enumerate(samples.labels):
         begin, end = samples.starts[row], samples.starts[row + 1]
         if begin < end:
-            points = _points(samples.times[begin:end], samples.values[begin:end])
-            found.append((labels, {"metric": dict(labels), "values": points}))
+            found.append((labels, _series(labels, samples.times[begin:end], samples.values[begin:end])))
     return [each for _, each in sorted(found, key=lambda pair: pair[0])]
+
+
+def _series(labels: Labels, times: Instants, values: Floats) -> dict[str, object]:
+    """Its points as bytes at once: as objects, those of all series would take ten times the answer."""
+    return {"metric": dict(labels), "values": orjson.Fragment(orjson.dumps(_points(times, values)))}
 
 
 def _points(times: Instants, values: Floats) -> list[tuple[float, str]]:
