@@ -31,12 +31,12 @@ class MetricStore(Protocol):
         time-out; InvalidError (code `bad_regex`) for a pattern that is none. An unknown measurement or field is an
         empty answer. rate is the per-second increase of a counter, a fall counted as a restart from zero, per series
         and then added up: an increase belongs to the window of its later reading, and is divided by the time since the
-        earlier one, which has to lie in the range too; increase is the same undivided. Percentiles are nearest rank: the value at position
-        floor(n * p / 100 + 0.5), at least 1, of the n sorted values. Of several series' points at the very first or
-        last time the greatest value is first and last. Strings and booleans serve count, first, last, distinct and mode
-        only (a boolean as 0 or 1); any other aggregate of them raises InvalidError (code `aggregate_needs_numbers`).
-        When one name holds several type classes, numbers answer if there are any in the store for that measurement and
-        organization, then booleans, then strings.
+        earlier one, which has to lie in the range too; increase is the same undivided. Percentiles are nearest rank:
+        the value at position floor(n * p / 100 + 0.5), at least 1, of the n sorted values. Of several series' points at
+        the very first or last time the greatest value is first and last. Strings and booleans serve count, first, last,
+        distinct and mode only (a boolean as 0 or 1); any other aggregate of them raises InvalidError (code
+        `aggregate_needs_numbers`). When one name holds several type classes, numbers answer if there are any in the
+        store for that measurement and organization, then booleans, then strings.
 
         A value filter that does not suit what the field holds raises InvalidError (code `bad_value_filter`), a pattern
         that is none as above.
