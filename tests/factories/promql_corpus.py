@@ -67,6 +67,11 @@ gappy offset 7m
 ended offset 6m
 resumed offset 1m
 requests_total offset 1h
+once offset 10m
+once offset 10m1ms
+once offset 9m59s999ms
+ended offset 17m45s
+ended offset 17m44s
 constant @ {begin+600}
 temperature_celsius @ {begin+600.5} offset 1m
 requests_total @ start()
@@ -161,6 +166,9 @@ last_over_time(gappy[10m])
 last_over_time({room="attic"}[10m])
 present_over_time(gappy[3m])
 present_over_time(once[10m])
+count_over_time(once[15m])
+count_over_time(once[14m59s999ms])
+count_over_time(constant[15s] offset 15s)
 stddev_over_time(temperature_celsius[5m])
 stdvar_over_time(requests_total[5m])
 stddev_over_time(constant[5m])
