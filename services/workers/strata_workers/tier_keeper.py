@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -24,9 +23,18 @@ from strata_core.rollups.commands import (
     rewind,
     settle_dirty,
 )
-from strata_core.rollups.queries import CELL, Watermark, oldest_dirty_hour, through_of, watermarks, whole_from
+from strata_core.rollups.queries import (
+    CELL,
+    LEASE_PREFIX,
+    Watermark,
+    oldest_dirty_hour,
+    through_of,
+    watermarks,
+    whole_from,
+)
 from strata_core.rollups.rules import (
     FIRST_PIECE_NS,
+    LEASE,
     Span,
     closed_before,
     first_watermark,
@@ -44,10 +52,8 @@ from strata_datamodel.ids import OrganizationId
 from strata_datamodel.tiers import ROLLED_UP, Tier
 
 log = structlog.get_logger(__name__)
-LEASE: Final = timedelta(minutes=10)
-"""Longer than any one call of a store: who was overtaken in the midst of one may have written old windows over new
-ones, and takes the watermark back when it sees that."""
-RENEWED_AFTER_S: Final = 60.0
+RENEWED_AFTER_S: Final = 4.0
+"""An erasure waits for it."""
 LET_GO_EVERY_S: Final = 3_600.0
 PUT_OFF_S: Final = 300.0
 HOURS_PER_STEP: Final = 200
@@ -109,7 +115,7 @@ class TierKeeper:
         now_s = self._clock.monotonic_s()
         if self._lease is None or now_s - self._taken_s > RENEWED_AFTER_S:
             with self._units.system() as uow:
-                self._lease = take_lease(uow, f"tiers.{CELL}", self._worker, duration=LEASE)
+                self._lease = take_lease(uow, f"{LEASE_PREFIX}{CELL}", self._worker, duration=LEASE)
             self._taken_s = now_s
         if self._lease is None:
             raise OvertakenError("another worker keeps the tiers", code="overtaken")

@@ -7,14 +7,17 @@ from types import SimpleNamespace
 import pytest
 from prometheus_client import CollectorRegistry
 
+from factories.point_batches import batch_of, point
 from fixtures.holdings import SIGNER
 from scenario.saga_kills import drive_to_end
 from strata_core.erasures.commands import request_erasure
 from strata_core.erasures.queries import erasure_of
 from strata_core.erasures.rules import ErasureKind, Selector
 from strata_core.erasures.saga import ERASURE
+from strata_core.leases.commands import take_lease
 from strata_core.new_ids import new_id
 from strata_core.receipts.documents import document_of, is_genuine
+from strata_core.rollups.rules import LEASE
 from strata_core.sagas.claiming import claim_sagas
 from strata_core.sagas.definitions import catalogue
 from strata_datamodel.ids import BatchId
@@ -110,6 +113,30 @@ def test_what_waits_in_a_spool_is_erased_before_the_receipt_is_signed(held, inge
     assert document["spools"] == {"settled": 1, "silent": 0, "silent_spools": []}
     assert points_of_web1(held) == 0
     assert held.tools.metric_store.count_points(held.organization("acme")) == 2
+
+
+def test_windows_that_a_roll_up_under_way_brings_back_are_erased_again(held, ingest):
+    acme, store = held.organization("acme"), held.tools.metric_store
+
+    def renew(holder="keeper"):
+        with held.units.system() as uow:
+            return take_lease(uow, "tiers.default", holder, duration=LEASE)
+
+    asked = ask(held)
+    held.world.clock.advance(timedelta(seconds=1))
+    lease = renew()
+    ingest.reporter.report()
+    for _ in range(3):
+        ingest.step()
+    assert points_of_web1(held) == 0
+    store.write(batch_of(acme, point(held.world.clock.now_ns(), 1.0, host="web1")))  # what it had read before
+    for _ in range(3):
+        ingest.step()
+    assert state_of(held, asked).receipt is None, "its call may be under way"
+    assert renew() == lease
+    ingest.step()
+    assert state_of(held, asked).receipt is not None
+    assert points_of_web1(held) == 0
 
 
 def test_what_comes_in_all_the_time_holds_nothing_up(held, ingest):

@@ -14,13 +14,13 @@ from strata_core.context import Actor, ActorKind, Context
 from strata_core.instants import ns_of
 from strata_core.rollups.commands import begin_watermarks
 from strata_core.rollups.queries import rollup_figures, tier_state, watermarks
-from strata_core.rollups.rules import LAG_NS, hour_of
+from strata_core.rollups.rules import LAG_NS, LEASE, hour_of
 from strata_core.tier_retentions.commands import set_retention
 from strata_datamodel.errors import StoreUnavailableError
 from strata_datamodel.tiers import RESOLUTION_NS, ROLLED_UP, Tier
 from strata_ingest.late_marks import LateMarks
 from strata_workers.gap_finder import GapFinder
-from strata_workers.tier_keeper import LEASE, TierKeeper
+from strata_workers.tier_keeper import TierKeeper
 
 DAY_NS = 24 * HOUR_NS
 OPERATOR = Actor(ActorKind.SYSTEM, None, "test")

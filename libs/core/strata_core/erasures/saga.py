@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import null, select, update
 
 from strata_core.context import Context
-from strata_core.erasures import relational, searched, settling
+from strata_core.erasures import relational, rolling, searched, settling
 from strata_core.erasures.rules import ErasureKind, Selector, events_of, selector_from, subject_digest, tags_of
 from strata_core.listing.pages import oldest_first
 from strata_core.new_ids import new_id
@@ -207,25 +207,35 @@ def found(_: Context, __: UnitOfWork, saga: Saga) -> Json:
     return saga.outputs["find"]
 
 
-ERASURE: Final = SagaDefinition(
-    kind="erasure",
-    version=1,
-    steps=(
-        LocalStep(settling.NOTE, run=settling.note_spools, undo=nothing_to_undo),
-        LocalStep(settling.SETTLE, run=settling.wait_for_spools, undo=nothing_to_undo),
-        LocalStep("find", run=describe, undo=nothing_to_undo, timeout=_LONG),
-        PutStep("count-stores", intend=found, effect=count_stores, undo_effect=nothing_to_undo, timeout=_LONG),
-        LocalStep("count-rows", run=count_rows, undo=nothing_to_undo, timeout=_LONG),
-        PutStep("erase-logs", intend=found, effect=erase_logs, timeout=_LONG),
-        PutStep("erase-metrics", intend=found, effect=erase_metrics, timeout=_LONG),
-        LocalStep("forget-rows", run=forget_rows, timeout=_LONG),
-        PutStep("project-alerts", intend=found, effect=project_alerts, timeout=_LONG),
-        PutStep("empty-cache", intend=found, effect=empty_cache),
-        PutStep("count-residue", intend=found, effect=count_residue, timeout=_LONG),
-        LocalStep("count-rows-left", run=count_rows_left, timeout=_LONG),
-        PutStep("sign-receipt", intend=write_receipt, effect=sign_receipt),
-        LocalStep("keep-receipt", run=keep),
-    ),
-    pivot="erase-logs",
-    deadline=timedelta(days=7),
+_STEPS: Final = (
+    LocalStep(settling.NOTE, run=settling.note_spools, undo=nothing_to_undo),
+    LocalStep(settling.SETTLE, run=settling.wait_for_spools, undo=nothing_to_undo),
+    LocalStep("find", run=describe, undo=nothing_to_undo, timeout=_LONG),
+    PutStep("count-stores", intend=found, effect=count_stores, undo_effect=nothing_to_undo, timeout=_LONG),
+    LocalStep("count-rows", run=count_rows, undo=nothing_to_undo, timeout=_LONG),
+    PutStep("erase-logs", intend=found, effect=erase_logs, timeout=_LONG),
+    PutStep("erase-metrics", intend=found, effect=erase_metrics, timeout=_LONG),
+    LocalStep("forget-rows", run=forget_rows, timeout=_LONG),
+    PutStep("project-alerts", intend=found, effect=project_alerts, timeout=_LONG),
+    PutStep("empty-cache", intend=found, effect=empty_cache),
+    PutStep("count-residue", intend=found, effect=count_residue, timeout=_LONG),
 )
+_LAST_STEPS: Final = (
+    LocalStep("count-rows-left", run=count_rows_left, timeout=_LONG),
+    PutStep("sign-receipt", intend=write_receipt, effect=sign_receipt),
+    LocalStep("keep-receipt", run=keep),
+)
+_WINDOW_STEPS: Final = (
+    LocalStep(rolling.NOTE, run=rolling.note_roll_ups),
+    LocalStep(rolling.WAIT, run=rolling.wait_for_roll_ups),
+    PutStep("erase-windows", intend=found, effect=erase_metrics, timeout=_LONG),
+)
+
+
+def _definition(version: int, steps: tuple[LocalStep | PutStep, ...]) -> SagaDefinition:
+    return SagaDefinition("erasure", version, steps, pivot="erase-logs", deadline=timedelta(days=7))
+
+
+ERASURE_1: Final = _definition(1, (*_STEPS, *_LAST_STEPS))
+"""For those that were begun before windows were waited for."""
+ERASURE: Final = _definition(2, (*_STEPS, *_WINDOW_STEPS, *_LAST_STEPS))

@@ -9,13 +9,16 @@ from sqlalchemy import func, select
 
 from strata_core.instants import instant_of, ns_of
 from strata_core.ports.unit_of_work import UnitOfWork
-from strata_core.rollups.rules import HOUR_NS, SKEW_NS, hour_of
+from strata_core.rollups.rules import HOUR_NS, LEASE, SKEW_NS, hour_of
 from strata_core.tier_retentions.rules import DEFAULT_S
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.tables.tiers import dirty_windows, tier_retentions, tier_watermarks
+from strata_datamodel.tables.working import leases
 from strata_datamodel.tiers import ROLLED_UP, Tier
 
 CELL: Final = "default"
+LEASE_PREFIX: Final = "tiers."
+"""Of the leases under which tiers change: with the cell's name."""
 DIRTY_HOURS_TOLD: Final = 5_000
 """Beyond those a query believes the tiers."""
 _NEVER: Final = -(2**63) + HOUR_NS
@@ -103,6 +106,17 @@ def whole_from(
         organization_id: {tier: max(since, own.get((organization_id, tier), since)) for tier, since in shared.items()}
         for organization_id in organization_ids
     }
+
+
+def may_roll_since(uow: UnitOfWork, since: datetime) -> bool:
+    """Whether a call of a store that changes tiers, begun before then, may be under way. Leases are renewed between two
+    calls, and outlast each."""
+    held = (
+        leases.c.name.startswith(LEASE_PREFIX, autoescape=True),
+        leases.c.lease_until > uow.now(),
+        leases.c.lease_until <= since + LEASE,
+    )
+    return bool(uow.execute(select(select(leases.c.name).where(*held).exists())).scalar_one())
 
 
 def oldest_dirty_hour(uow: UnitOfWork) -> int | None:

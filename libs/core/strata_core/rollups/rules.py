@@ -21,6 +21,10 @@ two processes that have it differently would lose points: see ADR 0022."""
 SKEW_NS: Final = 30 * _SECOND_NS
 """How far the clocks of two processes may lie apart."""
 
+LEASE: Final = timedelta(minutes=10)
+"""Of who changes tiers. Longer than any one call of a store: who was overtaken in the midst of one may have written old
+windows over new ones, and takes the watermark back when it sees that."""
+
 FIRST_PIECE_NS: Final[Mapping[Tier, int]] = {
     Tier.MINUTE: HOUR_NS,
     Tier.FIVE_MINUTES: 6 * HOUR_NS,
