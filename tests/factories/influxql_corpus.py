@@ -50,6 +50,12 @@ RAW = (
     "SELECT v FROM /^(single|negative)$/ GROUP BY host",
     "SELECT usage FROM cpu, counter WHERE host = 'a' LIMIT 2",
     "SELECT usage::float FROM cpu WHERE host = 'a' LIMIT 2",
+    "SELECT host::field FROM cpu LIMIT 2",
+    "SELECT last(usage), * FROM cpu",
+    "SELECT usage % 0, usage % 7 FROM cpu WHERE host = 'a' LIMIT 2",
+    "SELECT 10 / 4 * usage FROM cpu WHERE host = 'a' LIMIT 1",
+    "SELECT ok & true FROM cpu WHERE host = 'a' LIMIT 2",
+    "SELECT count(usage) & 3 FROM cpu",
     "SELECT usage::field, host::tag FROM cpu WHERE host = 'a' LIMIT 2",
     "SELECT usage FROM cpu WHERE host = 'a' LIMIT 0",
     "SELECT usage /* in between */ FROM cpu -- at the end\nWHERE host = 'a' LIMIT 1",
@@ -87,6 +93,11 @@ WHERE = tuple(
         "usage = 'text'",
         "state = 5",
         "host = ''",
+        "state > 'down'",
+        "'a' = host AND 20 < usage",
+        "(host = 'a') = true AND usage > 25",
+        "host::tag = 'a' AND usage::field > 25",
+        "host = 5",
         "host != '' AND usage > 50",
         "time >= 'T5' AND time < 'T10' AND host = 'a'",
         "time > 'T5' AND time <= 'T10' AND host = 'a' AND usage > 15",
@@ -156,6 +167,16 @@ AGGREGATES = (
     f"SELECT top(usage, 2) FROM cpu WHERE {WITHIN} GROUP BY time(5m)",
     f"SELECT bottom(usage, host, 1) FROM cpu WHERE {WITHIN} GROUP BY time(5m)",
     "SELECT top(level, 4) FROM events",
+    "SELECT top(usage, host, region, 2) FROM cpu",
+    "SELECT top(usage, 3), idle FROM cpu GROUP BY host",
+    "SELECT last(usage) FROM cpu GROUP BY *",
+    "SELECT sum(usage) FROM cpu GROUP BY host SLIMIT 2 SOFFSET 2",
+    "SELECT sum(usage) FROM cpu GROUP BY host SOFFSET 1",
+    f"SELECT percentile(usage, 40) FROM cpu WHERE {WITHIN} GROUP BY time(2m), host",
+    f"SELECT max(usage), idle FROM cpu WHERE {WITHIN} AND host = 'b' GROUP BY time(1m) fill(previous)",
+    f"SELECT count(usage) FROM cpu WHERE {WITHIN} AND host = 'b' GROUP BY time(30s) fill(linear)",
+    f"SELECT sum(usage) FROM cpu WHERE {WITHIN} AND host = 'b' GROUP BY time(30s) fill(linear)",
+    "SELECT spread(usage), stddev(usage), mode(level) FROM cpu, events",
 )
 
 WINDOWS = (
@@ -231,6 +252,9 @@ TRANSFORMS = (
     "SELECT derivative(*) FROM counter WHERE host = 'a' LIMIT 3",
     "SELECT 2 * derivative(value) FROM counter WHERE host = 'a' LIMIT 3",
     "SELECT abs(difference(value)) FROM counter WHERE host = 'a' LIMIT 15",
+    f"SELECT difference(derivative(mean(value))) FROM counter WHERE {WITHIN} AND host = 'a' GROUP BY time(1m)",
+    f"SELECT derivative(mean(value)) FROM counter WHERE {WITHIN} GROUP BY time(1m), host ORDER BY time DESC",
+    f"SELECT moving_average(mean(value), 2) FROM counter WHERE {WITHIN} GROUP BY time(1m) ORDER BY time DESC",
 )
 
 SUBQUERIES = (
@@ -253,6 +277,13 @@ SUBQUERIES = (
     "SELECT max(m) FROM (SELECT mean(usage) AS m FROM cpu GROUP BY time(1m)) WHERE time >= 'T0' AND time < 'T10'",
     "SELECT last(n) FROM (SELECT count(usage) AS n FROM cpu WHERE time < 'T10' GROUP BY time(2m), host) GROUP BY host",
     "SELECT sum(m) FROM (SELECT mean(usage) AS m FROM cpu GROUP BY host) WHERE host = 'a'",
+    "SELECT m, host FROM (SELECT max(usage) AS m, host FROM cpu)",
+    "SELECT sum(u) FROM (SELECT usage AS u, host FROM cpu WHERE host =~ /a|b/) GROUP BY host",
+    "SELECT * FROM (SELECT usage, idle FROM cpu GROUP BY host) GROUP BY host LIMIT 2",
+    "SELECT x + y FROM (SELECT mean(usage) AS x, mean(idle) AS y FROM cpu GROUP BY host)",
+    "SELECT top(x, 2) FROM (SELECT mean(usage) AS x FROM cpu GROUP BY host)",
+    f"SELECT sum(c) FROM (SELECT sum(usage) AS c FROM cpu WHERE {WITHIN} GROUP BY time(1m), host fill(0))",
+    f"SELECT max(d) FROM (SELECT derivative(value) AS d FROM counter GROUP BY host) WHERE {WITHIN} GROUP BY host",
 )
 
 SHOW = (
@@ -368,6 +399,10 @@ REFUSED = (
     "SELECT mean(usage) FROM cpu GROUP BY time(5)",
     "SELECT mean(usage) FROM cpu GROUP BY time(1m), time(2m)",
     "SELECT mean(usage) FROM cpu GROUP BY 5",
+    "SELECT usage | 1 FROM cpu",
+    "SELECT derivative(top(usage, 2)) FROM cpu GROUP BY time(1m)",
+    "SELECT mean(usage) FROM cpu GROUP BY time(4m, 'T5')",
+    "SELECT derivative(mean(usage) + 1) FROM cpu GROUP BY time(1m)",
     "SELECT usage FROM cpu WHERE host",
     "SELECT usage FROM cpu WHERE mean(usage) > 5",
     "SELECT usage FROM cpu WHERE time > 'yesterday'",

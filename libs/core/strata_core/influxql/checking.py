@@ -19,6 +19,7 @@ from strata_core.influxql.syntax import (
     Regex,
     Select,
     Subquery,
+    Text,
     Wildcard,
     duration_text,
     text_of,
@@ -118,6 +119,8 @@ def interval_of(select: Select, now_ns: int) -> Interval:
 def _interval(width: int, offset: Expr | None, now_ns: int) -> Interval:
     if width <= 0:
         return Interval()
+    if isinstance(offset, Text):
+        raise QueryError(f"invalid time dimension offset: {text_of(offset)}")
     match None if offset is None else reduce_time(offset, now_ns):
         case None:
             return Interval(width)
@@ -220,9 +223,8 @@ def _transform(found: _Check, name: str, args: tuple[Expr, ...], *, allows_wildc
         if not found.interval:
             raise QueryError(f"{name} aggregate requires a GROUP BY interval")
         if argument.name == "distinct":
-            _distinct(found, argument.args, is_nested=True)
-        else:
-            _expr(found, argument, allows_wildcard=allows_wildcard)
+            raise not_supported(f"{name}(distinct())")
+        _expr(found, argument, allows_wildcard=allows_wildcard)
     else:
         if found.interval and not found.is_inherited:
             raise QueryError(f"aggregate function required inside the call to {name}")

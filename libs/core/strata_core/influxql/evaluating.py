@@ -91,7 +91,7 @@ def _combined(op: str, left: Column, right: Column) -> Column:
     if BOOLEAN in kinds and op in _LOGIC:
         return _logic(op, left, right)
     both = left.valid & right.valid
-    if kinds == {STRING} and op in {"=", "!="}:
+    if kinds == {STRING} and op in _COMPARED:
         return of(BOOLEAN, both & np.asarray(_COMPARED[op](left.values, right.values), np.bool_))
     if op in _COMPARED:
         return of(BOOLEAN, np.zeros(np.shape(both), np.bool_))

@@ -38,7 +38,6 @@ _AHEAD_NS: Final = 86_400_000_000_000
 """Nothing later than this is taken in: where a range has no end, it ends here."""
 _LEAST_PERCENT: Final = 50
 """Below it a few values have no percentile in InfluxDB, and one in the store."""
-_OPS: Final = {"=": FilterOp.EQ, "!=": FilterOp.NE, "=~": FilterOp.MATCH, "!~": FilterOp.NO_MATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +87,28 @@ def can_push(call: Call, tables: list[Table], interval: Interval, *, is_single_s
 
 def tag_filters(condition: Expr | None, tables: list[Table]) -> tuple[TagFilter, ...] | None:
     """The condition as filters that all have to hold; None for one that says more."""
-    found: list[TagFilter] = []
-    for each in _all_of(condition):
-        match each:
-            case Binary(op=op, left=Ref(name=name, cast=None), right=(Text(value=text) | Regex(pattern=text))) if (
-                op in _OPS
-            ):
-                is_tag = not any(name in table.fields for table in tables)
-                if (
-                    not is_tag
-                    or len(text) > TAG_VALUE_BYTES
-                    or isinstance(each.right, Regex) is not (op in {"=~", "!~"})
-                ):
-                    return None
-                found.append(TagFilter(name, _OPS[op], (text,)))
-            case _:
-                return None
-    return tuple(found) if len(found) <= QUERY_FILTERS else None
+    found = [_filter(each, tables) for each in _all_of(condition)]
+    filters = tuple(each for each in found if each is not None)
+    return filters if len(filters) == len(found) <= QUERY_FILTERS else None
+
+
+def sure_filters(condition: Expr | None, tables: list[Table]) -> tuple[TagFilter, ...]:
+    """What has to hold of tags, whatever else the condition says."""
+    found = (_filter(each, tables) for each in _all_of(condition))
+    return tuple(each for each in found if each is not None)[:QUERY_FILTERS]
+
+
+def _filter(expr: Expr, tables: list[Table]) -> TagFilter | None:
+    match expr:
+        case Binary(op=("=" | "!=") as op, left=Ref(name=name, cast=(None | "tag")), right=Text(value=text)):
+            pass
+        case Binary(op=("=~" | "!~") as op, left=Ref(name=name, cast=(None | "tag")), right=Regex(pattern=text)):
+            pass
+        case _:
+            return None
+    if any(name in table.fields for table in tables) or len(text) > TAG_VALUE_BYTES:
+        return None
+    return TagFilter(name, FilterOp(op), (text,))
 
 
 def can_group(dimensions: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ from strata_core.influxql.catalogue import Catalogue, Table
 from strata_core.influxql.columns import BOOLEAN, FLOAT, INTEGER, STRING
 from strata_core.influxql.conditions import MATH, folded
 from strata_core.influxql.functions import check_kind
-from strata_core.influxql.refusals import QueryError, too_much
+from strata_core.influxql.refusals import QueryError, not_supported, too_much
 from strata_core.influxql.syntax import (
     Binary,
     Boolean,
@@ -73,6 +73,8 @@ def resolved(select: Select, catalogue: Catalogue) -> Resolved:
     measurements = [source for source in select.sources if isinstance(source, Measurement)]
     if measurements:
         sources += catalogue.tables(measurements)
+    for expr in (*(field.expr for field in select.fields), *([select.condition] if select.condition else [])):
+        _check_casts(expr, sources)
     fields, tags = dict[str, str](), set[str]()
     group_all = any(isinstance(each, Wildcard | Regex) for each in select.dimensions)
     if group_all or any(_is_open(field.expr) for field in select.fields):
@@ -88,6 +90,14 @@ def resolved(select: Select, catalogue: Catalogue) -> Resolved:
     kinds = tuple(_kind(field.expr, sources) for field in kept)
     flat = [kind for field, kind in zip(kept, kinds, strict=True) for kind in (kind, *(TAG for _ in extras(field)))]
     return Resolved(found, tuple(sources), tuple(sorted(dimensions)), tuple(_column_names(kept)), tuple(flat))
+
+
+def _check_casts(expr: Expr, sources: Sequence[Table | Resolved]) -> None:
+    for node in walk(expr):
+        if isinstance(node, Ref) and node.cast not in {None, "field"}:
+            kind = kind_among(sources, node.name) or TAG
+            if node.cast != kind:
+                raise not_supported(f"{text_of(node)}, which is a {kind}")
 
 
 def extras(field: Field) -> tuple[Ref, ...]:

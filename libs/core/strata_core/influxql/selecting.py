@@ -20,7 +20,7 @@ from strata_core.influxql.functions import (
     integral,
     windowed,
 )
-from strata_core.influxql.pushing import Pusher, can_group, can_push, tag_filters
+from strata_core.influxql.pushing import Pusher, can_group, can_push, sure_filters, tag_filters
 from strata_core.influxql.reading import Reader, kept_from_ns
 from strata_core.influxql.resolving import TAG, Resolved, extras
 from strata_core.influxql.rows import Block, Group, GroupKey, grouped, possibly_meets
@@ -156,8 +156,7 @@ def _blocks(asked: _Asked, source: "Table | Resolved", span: Span) -> Iterator[B
     if not selected:
         return
     catalogue = asked.stores.catalogue
-    filters = _sure_filters(asked.condition, source)
-    keys = catalogue.series(source.name, fields, filters)
+    keys = catalogue.series(source.name, fields, sure_filters(asked.condition, [source]))
     known = frozenset(source.fields)
     kept = [key for key in keys if possibly_meets(asked.condition, dict(key.tags), known)]
     first = max(span.first_ns, kept_from_ns(asked.stores.reader.state)) if span.starts_ever else span.first_ns
@@ -165,11 +164,6 @@ def _blocks(asked: _Asked, source: "Table | Resolved", span: Span) -> Iterator[B
         found = block.kept(asked.condition, span.first_ns, span.last_ns)
         if len(found.time):
             yield found
-
-
-def _sure_filters(condition: Expr | None, table: Table) -> tuple[TagFilter, ...]:
-    """Those that PostgreSQL can look up by itself."""
-    return tuple(each for each in tag_filters(condition, [table]) or () if each.op.value in {"=", "=~"})
 
 
 def _subquery_blocks(asked: _Asked, source: Resolved, span: Span) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from typing import Final
 from strata_core.influxql.catalogue import Catalogue
 from strata_core.influxql.columns import KIND_OF
 from strata_core.influxql.conditions import split_condition
-from strata_core.influxql.pushing import tag_filters
+from strata_core.influxql.pushing import sure_filters
 from strata_core.influxql.refusals import QueryError
 from strata_core.influxql.rows import possibly_meets
 from strata_core.influxql.syntax import Expr, Measurement, Show, refs
@@ -134,8 +134,8 @@ def _matching(catalogue: Catalogue, name: str, condition: Expr | None) -> Iterat
     """Tags of each series that a condition may be true of, whatever its fields say."""
     tables = catalogue.tables([Measurement(name)]) if refs(condition) else []
     fields = frozenset(field for table in tables for field in table.fields)
-    filters = tag_filters(condition, tables) or ()
-    for tags in dict.fromkeys(key.tags for key in catalogue.series(name, None, filters)):
+    keys = catalogue.series(name, None, sure_filters(condition, tables))
+    for tags in dict.fromkeys(key.tags for key in keys):
         if possibly_meets(condition, dict(tags), fields):
             yield tags
 
