@@ -21,6 +21,7 @@ def tell(acme: Tenant, globex: Tenant, receiver: WebhookReceiver) -> None:
     hosts_appear_by_themselves(acme, globex)
     a_threshold_pages_and_resolves(acme, globex, receiver)
     alerts_are_found(acme, globex)
+    alerts_are_measured(acme, globex)
     everything_was_audited_where_it_belongs(acme, globex)
 
 
@@ -102,6 +103,19 @@ def a_threshold_pages_and_resolves(acme: Tenant, globex: Tenant, receiver: Webho
     assert len(ids) == len(set(ids)), "a notification arrived twice without a fault"
     assert globex.items("alerts") == []
     assert globex.admin.get(f"/api/v1/orgs/{acme.slug}/alerts").status_code == 404
+
+
+def alerts_are_measured(acme: Tenant, globex: Tenant) -> None:
+    question = {
+        "measurement": "alert_events", "field": "acknowledged", "aggregate": "sum", "group_by": ["status"],
+        "from": "now-1h", "to": "now+1m",
+    }  # fmt: skip
+
+    def told() -> dict[str, float]:
+        return {each["tags"]["status"]: each["points"][0][1] for each in acme.query(**question)["series"]}
+
+    eventually(lambda: told() == {"firing": 0, "acknowledged": 1, "resolved": 1}, 30, what="points of the alert")
+    assert globex.query(**question)["series"] == []
 
 
 def alerts_are_found(acme: Tenant, globex: Tenant) -> None:
