@@ -98,6 +98,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     traces_endpoint: Annotated[str, Field(pattern=r"^https?://")] | None = None
 
+    api_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    api_key: SecretStr | None = None
+
     @field_validator(*SCHEMES)
     @classmethod
     def _known_scheme(cls, value: SecretStr, info: object) -> SecretStr:

@@ -17,6 +17,7 @@ from strata_cli.commands.erasures import app as erasure_commands
 from strata_cli.commands.members import app as member_commands
 from strata_cli.commands.metrics import app as metric_commands
 from strata_cli.commands.options import DataDir, Json, Org
+from strata_cli.commands.query import query
 from strata_cli.commands.receipts import app as receipt_commands
 from strata_cli.commands.roles import app as role_commands
 from strata_cli.commands.sagas import app as saga_commands
@@ -134,6 +135,9 @@ def demo(
     from strata_cli.demo import run_demo
 
     run_demo(load_settings(data_dir=data_dir), org=org, hours=hours, once=once)
+
+
+app.command()(query)
 
 
 @db.command("upgrade")
