@@ -77,6 +77,8 @@ def test_what_is_not_asked_well_is_400(world):
         ("SELECT", {}, f"error parsing query: {ended}"),
         ("SELECT $a FROM b", {"params": "{"}, "error parsing query: the parameters are not JSON"),
         ("SELECT a FROM b WHERE c =~ /(/", {}, "error parsing query: not a regex"),
+        ('SELECT a FROM "b\x00"', {}, "error parsing query: a query and its parameters cannot hold NUL"),
+        ("SELECT $a FROM b", {"params": '{"a": "\\u0000"}'}, "error parsing query: a query and its parameters"),
         ("x" * 65_537, {}, "error parsing query: characters of a query: at most 65536"),
     ):
         sent = {"db": "x", "q": query, **params}

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import func, select, true
+from sqlalchemy import func, select, text, true
 
 from strata_core.influxql.columns import KIND_OF
 from strata_core.influxql.refusals import not_supported, too_much
 from strata_core.influxql.syntax import Measurement
-from strata_core.metrics.rules import FIELD_CLASS_ORDER
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.series.selecting import matches, series_selected
 from strata_datamodel.limits import INFLUXQL_SERIES, QUERY_POINTS
@@ -18,7 +18,36 @@ from strata_datamodel.metrics import FieldClass, SeriesKey, TagFilter
 from strata_datamodel.tables.series import metric_series
 from strata_datamodel.tiers import Tier
 
-POLICIES = frozenset({"", "autogen", *(tier.value for tier in Tier)})
+# Each name is a step in the index, however many series it has.
+_NAMES: Final = text("""
+    WITH RECURSIVE sent (measurement) AS (
+        (SELECT measurement FROM metric_series WHERE organization_id = :organization_id ORDER BY measurement LIMIT 1)
+        UNION ALL
+        SELECT (SELECT s.measurement FROM metric_series s WHERE s.organization_id = :organization_id
+                AND s.measurement > sent.measurement ORDER BY s.measurement LIMIT 1)
+        FROM sent WHERE measurement IS NOT NULL)
+    SELECT measurement FROM sent WHERE measurement IS NOT NULL
+""")
+_FIELDS: Final = text("""
+    SELECT asked.measurement, fields.field,
+        CASE WHEN EXISTS (SELECT FROM metric_series s WHERE s.organization_id = :organization_id
+                AND s.measurement = asked.measurement AND s.field = fields.field AND s.field_class = 'number')
+            THEN 'number'
+        WHEN EXISTS (SELECT FROM metric_series s WHERE s.organization_id = :organization_id
+                AND s.measurement = asked.measurement AND s.field = fields.field AND s.field_class = 'boolean')
+            THEN 'boolean' ELSE 'string' END AS field_class
+    FROM unnest(CAST(:names AS text[])) asked (measurement),
+    LATERAL (
+        WITH RECURSIVE sent (field) AS (
+            (SELECT s.field FROM metric_series s WHERE s.organization_id = :organization_id
+             AND s.measurement = asked.measurement ORDER BY s.field LIMIT 1)
+            UNION ALL
+            SELECT (SELECT s.field FROM metric_series s WHERE s.organization_id = :organization_id
+                    AND s.measurement = asked.measurement AND s.field > sent.field ORDER BY s.field LIMIT 1)
+            FROM sent WHERE field IS NOT NULL)
+        SELECT field FROM sent WHERE field IS NOT NULL) fields
+""")
+POLICIES: Final = frozenset({"", "autogen", *(tier.value for tier in Tier)})
 """Names of retention policies that are taken. They choose nothing: which tier answers follows from the range."""
 
 
@@ -53,11 +82,8 @@ class Catalogue:
         for source in sources:
             self.check_name(source)
         named = [each for each in sources if each.name or each.pattern is not None]
-        statement = select(metric_series.c.measurement).distinct()
-        if named and all(each.name for each in named):
-            statement = statement.where(metric_series.c.measurement.in_({each.name for each in named}))
         with self.unit() as uow:
-            names = list(uow.execute(statement.where(metric_series.c.organization_id == uow.organization_id)).scalars())
+            names = list(uow.execute(_NAMES, {"organization_id": uow.organization_id}).scalars())
         if not named:
             return sorted(names)
         wanted = {each.name for each in named if each.name}
@@ -72,16 +98,12 @@ class Catalogue:
         for source in sources:
             self.check_name(source)
         is_named = sources and all(each.name for each in sources)
-        names = [each.name for each in sources] if is_named else self.measurements(sources)
-        columns = (metric_series.c.measurement, metric_series.c.field, metric_series.c.field_class)
-        statement = select(*columns).distinct().where(metric_series.c.measurement.in_(names))
+        names = sorted({each.name for each in sources}) if is_named else self.measurements(sources)
         with self.unit() as uow:
-            rows = uow.execute(statement.where(metric_series.c.organization_id == uow.organization_id)).all()
+            rows = uow.execute(_FIELDS, {"organization_id": uow.organization_id, "names": names}).all()
         found: dict[str, dict[str, FieldClass]] = {}
-        for field_class in reversed(FIELD_CLASS_ORDER):
-            for row in rows:
-                if row.field_class == field_class.value:
-                    found.setdefault(row.measurement, {})[row.field] = field_class
+        for row in rows:
+            found.setdefault(row.measurement, {})[row.field] = FieldClass(row.field_class)
         return [Table(name, found[name]) for name in sorted(found)]
 
     def tag_keys(self, names: Sequence[str]) -> Mapping[str, set[str]]:

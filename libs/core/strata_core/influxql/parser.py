@@ -78,7 +78,10 @@ def parsed(text: str, parameters: Parameters | None = None) -> list[Statement]:
     """Raises ParseError for text that is not InfluxQL, and LimitError."""
     if len(text) > INFLUXQL_LENGTH:
         raise too_much("characters of a query", INFLUXQL_LENGTH, "ask in several requests")
-    tokens = Tokens(text, {name: _bound(value) for name, value in (parameters or {}).items()})
+    bound = {name: _bound(value) for name, value in (parameters or {}).items()}
+    if any("\x00" in each for each in (text, *(said for _, said in bound.values()))):
+        raise ParseError("a query and its parameters cannot hold NUL")
+    tokens = Tokens(text, bound)
     reader = _Statements(tokens)
     statements: list[Statement] = []
     is_separated = True
