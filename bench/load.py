@@ -143,10 +143,19 @@ class _Lane:
             began_s = time.perf_counter()
             if time.monotonic() > ends_s:
                 raise BenchError(f"sending took longer than {part.limit_s:g} s")
-            self._connection.request("POST", self._workload.path, body, self._headers)
-            response = self._connection.getresponse()
+            try:
+                response = self._answered(body)
+            except ConnectionError:
+                if took:
+                    raise
+                self._connection.close()  # since the last slice the server may have given it up
+                response = self._answered(body)
             answer = response.read()
             took.append(time.perf_counter() - began_s)
             if not self._workload.is_accepted(response.status, answer):
                 raise BenchError(f"a body was answered {response.status}: {answer[:300].decode(errors='replace')}")
         return took
+
+    def _answered(self, body: bytes) -> http.client.HTTPResponse:
+        self._connection.request("POST", self._workload.path, body, self._headers)
+        return self._connection.getresponse()

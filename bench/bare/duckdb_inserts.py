@@ -5,13 +5,12 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import duckdb
 import pyarrow as pa
 
 from bench.failure import BenchError
-from bench.workloads.points import PointWorkload
 from strata_stores.duckdb.schema import POINT_TABLES
 
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -25,9 +24,21 @@ _LEAST_POINTS: Final = 3_000_000  # a round shorter than that says little
 _LEAST_ROUNDS: Final = 3
 
 
+class Points(Protocol):
+    @property
+    def connections(self) -> int: ...
+
+    @property
+    def points_per_body(self) -> int: ...
+
+    def columns(self, connection: int, number: int) -> pa.Table:
+        """The points of one body; no two of the workload have one series and time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fed:
-    workload: PointWorkload
+    workload: Points
     first: int
     count: int
 
