@@ -7,7 +7,7 @@ from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import SeriesKey
 
 T = TypeVar("T")
-_MAX_ENTRIES: Final = 300_000
+MAX_ENTRIES: Final = 2_000_000
 
 
 class SeriesCache(Generic[T]):
@@ -16,7 +16,7 @@ class SeriesCache(Generic[T]):
     will come again. Not thread-safe. Forgets everything when full.
     """
 
-    def __init__(self, max_entries: int = _MAX_ENTRIES) -> None:
+    def __init__(self, max_entries: int = MAX_ENTRIES) -> None:
         self._max_entries = max_entries
         self._entries = 0
         self._by_identity: dict[OrganizationId, dict[int, T]] = {}

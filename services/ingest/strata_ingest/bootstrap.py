@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from strata_datamodel.errors import UnavailableError
+from strata_datamodel.limits import MIB
 from strata_datamodel.spooling import Signal
 from strata_ingest.app import create_app
 from strata_ingest.deps import IngestDeps
@@ -22,11 +23,16 @@ from strata_ingest.writer import DEFAULT_BACKOFF
 from strata_ingest.writers import log_writer, metric_writer
 from strata_stores.factory import Stores
 from strata_stores.figures import LimiterFigures, StoreFigures
+from strata_stores.memory import memory_bytes
 from strata_stores.settings import Settings
 from strata_stores.spool.file_spool import FileSpool
+from strata_wire.known_series import KnownSeries
 
 _STOP_S: Final = 20.0
 _DRAIN_S: Final = 60.0  # beyond the time-outs of all that a writer may be waiting for
+# Series that are not known are read by steps of Python. By its own estimate a million take about 800 MB.
+_OF_MEMORY: Final = 8
+_KNOWN_AT_LEAST_BYTES: Final = 256 * MIB
 _log = structlog.get_logger(__name__)
 
 
@@ -51,7 +57,8 @@ class IngestService:
         registry.register(StoreFigures(stores.breakers))
         registry.register(LimiterFigures(stores.rate_limiter))
         instruments = WriterInstruments(registry)
-        units, clock, shared = stores.system_units, stores.clock, Shared()
+        shared = Shared(series=KnownSeries(max(_KNOWN_AT_LEAST_BYTES, memory_bytes() // _OF_MEMORY)))
+        units, clock = stores.system_units, stores.clock
         self._tombstones = Tombstones(units)
         common = (units, clock, instruments, DEFAULT_BACKOFF, shared, self._tombstones)
         self._newest = NewestValues(stores.latest_values, instruments.newest_given_up)

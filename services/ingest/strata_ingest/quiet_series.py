@@ -11,7 +11,7 @@ from strata_datamodel.metrics import SeriesKey
 
 QUIET_S: Final = 10.0
 """How much later than due a host may be told to have been seen again."""
-_LIMIT: Final = 500_000
+_LIMIT: Final = 2_000_000
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.metrics import SeriesKey
 
-_LIMIT: Final = 500_000
+SERIES_HELD: Final = 4_000_000
 _OBJECTS: Final = 2  # of one series, held at once
 _TUPLES: Final = 1_000
 
@@ -29,7 +29,7 @@ class RegisteredSeries:
     """Thread-safe and bounded: an organization that fills half of it begins anew, and of the others the one that was
     told of the longest ago is forgotten first. What is forgotten is asked for again."""
 
-    def __init__(self, limit: int = _LIMIT) -> None:
+    def __init__(self, limit: int = SERIES_HELD) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._known: OrderedDict[OrganizationId, _Known] = OrderedDict()

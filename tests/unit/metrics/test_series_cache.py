@@ -55,7 +55,7 @@ def test_equal_objects_take_one_place_however_many_come():
 
 
 def test_more_series_than_it_holds_are_each_found_or_unknown_and_never_another():
-    cache: SeriesCache[int] = SeriesCache()
+    cache: SeriesCache[int] = SeriesCache(max_entries=300_000)
     for start in range(0, 320_000, 5_000):
         keys = [key(str(number)) for number in range(start, start + 5_000)]
         for number, series in enumerate(keys, start):
