@@ -90,8 +90,10 @@ class KnownSeries:
             place = self._places.setdefault(organization_id, _Place())
             self._places.move_to_end(organization_id)
         with place.lock:
-            yield place.of(kind)
-            self._weigh(organization_id, place)
+            try:
+                yield place.of(kind)
+            finally:  # a body that is refused has left what it brought, too
+                self._weigh(organization_id, place)
 
     def _weigh(self, organization_id: OrganizationId, place: _Place) -> None:
         with self._lock:

@@ -1,6 +1,7 @@
 """Bodies of remote write walked by machine code: the same answers, to the bit, as the plain reading gives."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from factories.remote_write import (
     span,
     varint,
 )
-from strata_datamodel.errors import StrataError
+from strata_datamodel.errors import InvalidError, StrataError
 from strata_wire.known_series import KnownSeries
 from strata_wire.remote_write import parse_remote_write
 from strata_wire.times_kept import RAW_KEPT_NS
@@ -225,3 +226,15 @@ def test_a_series_is_one_object_in_every_body():
     body = series_1(UP, sample(1, NOW_MS))
     first, again = (parse_remote_write(body, remote_write_envelope(1), known=_READY).batch.series for _ in range(2))
     assert first[0] is again[0]
+
+
+def test_series_of_bodies_that_are_refused_do_not_pile_up():
+    known = KnownSeries(1 << 20)
+    known.prepare()
+    for number in range(60):
+        series = [
+            series_1({"__name__": "up", "instance": f"h{number}-{place}"}, sample(1, NOW_MS)) for place in range(100)
+        ]
+        with pytest.raises(InvalidError):
+            parse_remote_write(b"".join(series)[:-1], remote_write_envelope(1), known=known)
+        assert len(known) < 2_000
