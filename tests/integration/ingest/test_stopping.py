@@ -35,6 +35,7 @@ def slow(make_ingest):
         system_units=machine.system_units,
         clock=machine.clock,
         metric_store=machine.metric_store,
+        cells=machine.metric_store,
         log_store=machine.log_store,
         latest_values=Nowhere(),
         rate_limiter=None,
