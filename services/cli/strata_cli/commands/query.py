@@ -16,7 +16,12 @@ def query(
     measurement: Annotated[Text, typer.Option("--measurement", "-m", help="As cpu.", show_default=False)] = None,
     field: Annotated[Text, typer.Option("--field", "-f", help="As usage.", show_default=False)] = None,
     aggregate: Annotated[
-        str, typer.Option("--aggregate", "-a", help="count, sum, avg, min, max, first, last, rate, p50 to p99.")
+        str,
+        typer.Option(
+            "--aggregate",
+            "-a",
+            help="count, sum, avg, min, max, first, last, rate, increase, distinct, mode, p50 to p99.",
+        ),
     ] = "avg",
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help="host=web-1, or with !=, =~ or !~; may be repeated.")
