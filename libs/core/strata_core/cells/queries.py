@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 from sqlalchemy import func, select
 
-from strata_core.cells.rules import DEFAULT_CELL, Placement
+from strata_core.cells.rules import BEGIN, DEFAULT_CELL, KIND, Placement
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_datamodel.tables.organizations import organizations
+from strata_datamodel.tables.sagas import saga_steps, sagas
 from strata_datamodel.tables.tiers import metric_placements
 
 
@@ -19,8 +20,17 @@ def placement_of(uow: UnitOfWork) -> Placement:
 
 
 def is_moving(uow: UnitOfWork) -> bool:
-    """Whether the bound organization's metrics are on their way into another cell."""
-    return placement_of(uow).also is not None
+    """Whether the bound organization's metrics are on their way into another cell, or what they left behind is not yet
+    cleared away: from the move's first writes into both until it has ended."""
+    same = (saga_steps.c.organization_id == sagas.c.organization_id) & (saga_steps.c.saga_id == sagas.c.id)
+    under_way = (
+        select(sagas.c.id)
+        .join(saga_steps, same)
+        .where(sagas.c.organization_id == uow.organization_id, sagas.c.kind == KIND, sagas.c.ended_at.is_(None))
+        .where(saga_steps.c.name == BEGIN, saga_steps.c.state != "pending")
+        .limit(1)
+    )
+    return placement_of(uow).also is not None or uow.execute(under_way).first() is not None
 
 
 def organizations_by_cell(uow: UnitOfWork) -> Mapping[str, int]:

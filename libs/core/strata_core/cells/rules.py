@@ -5,6 +5,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 DEFAULT_CELL: Final = "default"
+KIND: Final = "organization_move"
+"""Of the saga that moves an organization's metrics."""
+
+BEGIN: Final = "begin"
+"""The step from which on both cells are written."""
 
 LEASE_S: Final = 10.0
 """How long after it was read a placement may be gone by. What was written under an older one is not believed to be in

@@ -15,6 +15,7 @@ from strata_core.audit.commands import record
 from strata_core.cells.commands import lock_organization, place
 from strata_core.cells.copying import Journey, copy_hour, hours_that_differ, is_emptied
 from strata_core.cells.queries import placement_of
+from strata_core.cells.rules import BEGIN, KIND
 from strata_core.context import Context
 from strata_core.instants import ns_of
 from strata_core.organizations.rules import DELETING, PROVISIONING
@@ -28,7 +29,6 @@ from strata_datamodel.ids import OrganizationId
 from strata_datamodel.tables.sagas import saga_steps, sagas
 from strata_datamodel.tiers import Tier
 
-KIND: Final = "organization_move"
 MOVED: Final = "organization.moved"
 _DESTROYERS: Final = ("erasure", "organization_deletion")
 _LONG: Final = timedelta(minutes=30)
@@ -173,7 +173,7 @@ MOVE: Final = SagaDefinition(
         PutStep("clear", intend=name_cells, effect=_EMPTY_NEW, undo_effect=_EMPTY_NEW, timeout=_LONG),
         # Undone, it waits until nobody writes to the new cell any more, which is then emptied.
         LocalStep("ready", run=settle, undo=settle),
-        LocalStep("begin", run=begin, undo=stay),
+        LocalStep(BEGIN, run=begin, undo=stay),
         LocalStep("settle", run=settle, undo=nothing_to_undo),
         # From the finest: a tier is rolled up anew, where it is dirty, from one that is whole.
         *map(_copying, Tier),
