@@ -16,9 +16,8 @@ from strata_datamodel.limits import QUERY_FILTER_VALUES
 from strata_datamodel.metrics import FilterOp, TagFilter
 
 ALL: Final = "$__all"
-_WORD: Final = r"\$\{(\w{1,200})(?::\w{1,40})?\}|\[\[(\w{1,200})(?::\w{1,40})?\]\]|\$(\w{1,200})"
-_NAME: Final = re.compile(_WORD, re.ASCII)
-_WHOLE: Final = re.compile(rf"\^?(?:\((?:\?:)?)?(?:{_WORD})\)?\$?", re.ASCII)
+_NAME: Final = re.compile(r"\$\{(\w{1,200})(?::\w{1,40})?\}|\[\[(\w{1,200})(?::\w{1,40})?\]\]|\$(\w{1,200})", re.ASCII)
+_WHOLE: Final = re.compile(rf"\^?(?:\((?:\?:)?)?(?:{_NAME.pattern})\)?\$?", re.ASCII)
 _META: Final = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _NEGATED: Final = {FilterOp.NE, FilterOp.NO_MATCH}
 _REGEX: Final = {FilterOp.MATCH, FilterOp.NO_MATCH}

@@ -22,7 +22,7 @@ _LONGEST_MS: Final = 2**63 // 1_000_000
 _LEXEMES: Final = re.compile(
     r"""
     (?P<space>[ \t\r\n]+|\#[^\n]*)
-  | (?P<duration>(?:\d+(?:ms|[ywdhms]))+(?![\w.]))
+  | (?P<duration>(?:\d++(?:ms|[ywdhms]))+(?![\w.]))
   | (?P<number>(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?![\w.]))
   | (?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)
   | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`)
