@@ -285,7 +285,7 @@ def test_an_interrupted_run_leaves_no_server_and_no_data(with_native_influx):
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert not answers(url)
-    assert with_native_influx.leftovers() == []
+    eventually(lambda: with_native_influx.leftovers() == [])
 
 
 def test_a_server_dies_with_its_holder_and_the_next_run_clears_its_data(with_native_influx):

@@ -26,6 +26,10 @@ TABLES = (
 )
 
 
+# One Prometheus serves all workers of a run, and takes each sample once.
+pytestmark = pytest.mark.xdist_group("prometheus")
+
+
 @pytest.fixture(scope="module")
 def begin_ms(shared_api, prometheus_url):
     """Both hold the samples from then on. The other organization has series of the same names, with other values."""
