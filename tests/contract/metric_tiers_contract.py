@@ -236,5 +236,18 @@ class MetricTiersContract(MetricSubjects):
         query = question(acme, now_ns, now_ns + SECOND, Aggregate.LAST)
         assert answered(store, query) == {(): [(now_ns // 10**6, 1.0)]}
 
+    def test_what_is_left_of_points_that_expired_is_counted_and_deleted_by_its_tags(self, metric_store, acme, umbrella):
+        for organization_id in (acme, umbrella):
+            metric_store.write(batch_of(organization_id, point(BASE, 1.0, host="a"), point(BASE, 2.0, host="b")))
+        rolled_up(metric_store, BASE + HOUR)
+        for organization_id in (acme, umbrella):
+            metric_store.expire(organization_id, Tier.RAW, BASE + HOUR)
+        assert metric_store.count_points(acme) == 0
+        assert metric_store.count_matching(acme, [("host", "a")]) >= len(ROLLED_UP)
+        metric_store.delete_matching(acme, [("host", "a")])
+        assert metric_store.count_matching(acme, [("host", "a")]) == 0
+        assert [metric_store.count_windows(acme, tier) for tier in ROLLED_UP] == [1, 1, 1]
+        assert [metric_store.count_windows(umbrella, tier) for tier in ROLLED_UP] == [2, 2, 2]
+
 
 _KEPT = frozenset({"count", "sum", "avg", "min", "max", "first", "last", "rate", "increase", "percentile"})

@@ -26,7 +26,6 @@ from strata_core.ports.list_reader import ListReader
 from strata_core.ports.live_bus import LiveBus
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
-from strata_core.ports.metric_readings import AskedMetrics
 from strata_core.ports.metric_tiers import MetricTiers
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.password_hasher import PasswordHasher
@@ -72,7 +71,7 @@ class Stores:
     clock: Clock
     units: UnitsOfWork
     system_units: SystemUnitsOfWork | None
-    metric_store: AskedMetrics
+    metric_store: CellStore
     metric_tiers: MetricTiers
     cells: CellStores
     log_store: LogStore

@@ -25,8 +25,7 @@ from strata_core.ports.clock import Clock
 from strata_core.ports.doorbell import Doorbell
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
-from strata_core.ports.metric_store import MetricStore
-from strata_core.ports.metric_tiers import MetricTiers
+from strata_core.ports.metric_tiers import MetricTiers, TieredMetrics
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.secret_box import SecretBox
@@ -82,7 +81,7 @@ _PURGE_PAUSE_S: Final = 600.0
 @dataclass(frozen=True, slots=True)
 class WorkerDeps:
     units: SystemUnitsOfWork
-    metric_store: MetricStore
+    metric_store: TieredMetrics
     metric_tiers: MetricTiers
     log_store: LogStore
     search_index: SearchIndex

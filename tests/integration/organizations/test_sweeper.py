@@ -12,9 +12,10 @@ from strata_core.organizations.deletion import DELETION
 from strata_core.organizations.deletion_requests import request_deletion
 from strata_core.organizations.tombstones import CLEAN_LOOKS, LOOK_EVERY
 from strata_core.ports.cache import Entry
-from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.metric_tiers import TieredMetrics
 from strata_datamodel.errors import StoreRefusedError
 from strata_datamodel.ids import OrganizationId
+from strata_datamodel.tiers import Tier
 from strata_workers.sweeper import Sweeper
 
 
@@ -22,12 +23,15 @@ from strata_workers.sweeper import Sweeper
 class Asked:
     """A metric store that notes who was asked for."""
 
-    store: MetricStore
+    store: TieredMetrics
     counted: list[OrganizationId] = field(default_factory=list)
 
     def count_points(self, organization_id: OrganizationId) -> int:
         self.counted.append(organization_id)
         return self.store.count_points(organization_id)
+
+    def count_windows(self, organization_id: OrganizationId, tier: Tier) -> int:
+        return self.store.count_windows(organization_id, tier)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         self.store.delete_organization(organization_id)
@@ -37,13 +41,16 @@ class Asked:
 class RefusingOne:
     """A metric store that answers for all but one organization."""
 
-    store: MetricStore
+    store: TieredMetrics
     refused: OrganizationId
 
     def count_points(self, organization_id: OrganizationId) -> int:
         if organization_id == self.refused:
             raise StoreRefusedError("metrics", "too many series")
         return self.store.count_points(organization_id)
+
+    def count_windows(self, organization_id: OrganizationId, tier: Tier) -> int:
+        return self.store.count_windows(organization_id, tier)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         self.store.delete_organization(organization_id)

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import null, select, update
 
 from strata_core.context import Context
-from strata_core.erasures import relational, rolling, searched, settling
+from strata_core.erasures import relational, searched, settling
 from strata_core.erasures.rules import ErasureKind, Selector, events_of, selector_from, subject_digest, tags_of
 from strata_core.listing.pages import oldest_first
 from strata_core.new_ids import new_id
@@ -21,6 +21,7 @@ from strata_core.outbox.events import Event
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.receipts.commands import keep_receipt
 from strata_core.receipts.documents import SignedReceipt, canonical, instant, signed
+from strata_core.rollups import awaiting
 from strata_core.sagas.definitions import Json, LocalStep, PutStep, Saga, SagaDefinition, nothing_to_undo
 from strata_core.sagas.tools import SagaTools
 from strata_datamodel.ids import OrganizationId
@@ -226,8 +227,8 @@ _LAST_STEPS: Final = (
     LocalStep("keep-receipt", run=keep),
 )
 _WINDOW_STEPS: Final = (
-    LocalStep(rolling.NOTE, run=rolling.note_roll_ups),
-    LocalStep(rolling.WAIT, run=rolling.wait_for_roll_ups),
+    LocalStep(awaiting.NOTE, run=awaiting.note_roll_ups),
+    LocalStep(awaiting.WAIT, run=awaiting.wait_for_roll_ups),
     PutStep("erase-windows", intend=found, effect=erase_metrics, timeout=_LONG),
 )
 

@@ -24,6 +24,7 @@ from strata_core.ports.notifier import DeliveryStatus
 from strata_core.ports.unit_of_work import UnitOfWork
 from strata_core.receipts.commands import keep_receipt
 from strata_core.receipts.documents import FORM, SignedReceipt, canonical, instant, printed, signed
+from strata_core.rollups import awaiting
 from strata_core.sagas.definitions import (
     Json,
     LocalStep,
@@ -188,28 +189,38 @@ _MAIL: Final = (
     "What follows is the signed receipt ({form}). Keep it: `strata receipts verify` checks it.\n\n{receipt}"
 )
 
-DELETION: Final = SagaDefinition(
-    kind="organization_deletion",
-    version=1,
-    steps=(
-        LocalStep("grace", run=wait_for_grace, undo=nothing_to_undo),
-        LocalStep("tombstone", run=put_up_tombstone),
-        LocalStep("settle", run=wait_for_others),
-        LocalStep("count-rows", run=count_rows, timeout=_LONG),
-        PutStep("count-stores", intend=name_organization, effect=holdings.count_holdings, timeout=_LONG),
-        LocalStep("lock-out", run=lock_out),
-        PutStep("delete-logs", intend=name_organization, effect=holdings.delete_logs, timeout=_LONG),
-        PutStep("delete-metrics", intend=name_organization, effect=holdings.delete_metrics, timeout=_LONG),
-        PutStep("delete-search", intend=name_organization, effect=holdings.delete_search, timeout=_LONG),
-        PutStep("empty-cache", intend=name_organization, effect=holdings.empty_cache, timeout=_LONG),
-        PutStep("empty-archive", intend=name_organization, effect=holdings.empty_archive, timeout=_LONG),
-        LocalStep("delete-rows", run=delete_rows, timeout=_LONG),
-        PutStep("count-residue", intend=name_organization, effect=holdings.count_residue, timeout=_LONG),
-        LocalStep("count-rows-left", run=count_rows_left, timeout=_LONG),
-        PutStep("sign-receipt", intend=write_receipt, effect=sign_receipt),
-        LocalStep("keep-receipt", run=keep),
-        PutStep("send-receipt", intend=write_mail, effect=send_receipt, timeout=timedelta(minutes=5)),
-    ),
-    pivot="tombstone",
-    deadline=timedelta(days=60),
+_STEPS: Final = (
+    LocalStep("grace", run=wait_for_grace, undo=nothing_to_undo),
+    LocalStep("tombstone", run=put_up_tombstone),
+    LocalStep("settle", run=wait_for_others),
+    LocalStep("count-rows", run=count_rows, timeout=_LONG),
+    PutStep("count-stores", intend=name_organization, effect=holdings.count_holdings, timeout=_LONG),
+    LocalStep("lock-out", run=lock_out),
+    PutStep("delete-logs", intend=name_organization, effect=holdings.delete_logs, timeout=_LONG),
+    PutStep("delete-metrics", intend=name_organization, effect=holdings.delete_metrics, timeout=_LONG),
+    PutStep("delete-search", intend=name_organization, effect=holdings.delete_search, timeout=_LONG),
+    PutStep("empty-cache", intend=name_organization, effect=holdings.empty_cache, timeout=_LONG),
+    PutStep("empty-archive", intend=name_organization, effect=holdings.empty_archive, timeout=_LONG),
+    LocalStep("delete-rows", run=delete_rows, timeout=_LONG),
 )
+_WINDOW_STEPS: Final = (
+    LocalStep(awaiting.NOTE, run=awaiting.note_roll_ups),
+    LocalStep(awaiting.WAIT, run=awaiting.wait_for_roll_ups),
+    PutStep("delete-windows", intend=name_organization, effect=holdings.delete_metrics, timeout=_LONG),
+)
+_LAST_STEPS: Final = (
+    PutStep("count-residue", intend=name_organization, effect=holdings.count_residue, timeout=_LONG),
+    LocalStep("count-rows-left", run=count_rows_left, timeout=_LONG),
+    PutStep("sign-receipt", intend=write_receipt, effect=sign_receipt),
+    LocalStep("keep-receipt", run=keep),
+    PutStep("send-receipt", intend=write_mail, effect=send_receipt, timeout=timedelta(minutes=5)),
+)
+
+
+def _definition(version: int, steps: tuple[LocalStep | PutStep, ...]) -> SagaDefinition:
+    return SagaDefinition("organization_deletion", version, steps, pivot="tombstone", deadline=timedelta(days=60))
+
+
+DELETION_1: Final = _definition(1, (*_STEPS, *_LAST_STEPS))
+"""For those that were begun before windows were waited for."""
+DELETION: Final = _definition(2, (*_STEPS, *_WINDOW_STEPS, *_LAST_STEPS))

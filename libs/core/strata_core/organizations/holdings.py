@@ -12,6 +12,7 @@ from strata_core.sagas.tools import SagaTools
 from strata_core.search.projections import PROJECTIONS
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.search import Place
+from strata_datamodel.tiers import ROLLED_UP
 
 _AGAIN: Final = timedelta(seconds=2)
 
@@ -30,7 +31,7 @@ def count_holdings(tools: SagaTools, intent: Json) -> Json:
     tools.log_store.refresh()
     return {
         "logs": tools.log_store.count(organization_id),
-        "metrics": tools.metric_store.count_points(organization_id),
+        "metrics": _metrics(tools, organization_id),
         "search": sum(_found(tools, place, organization_id) for place in _places(tools)),
         "archive": len(tools.archive.listing(organization_id)),
     }
@@ -79,6 +80,12 @@ def sweep(tools: SagaTools, organization_id: OrganizationId) -> int:
     _remove(tools, organization_id)
     _empty(tools.archive, organization_id)
     return tools.cache.forget(organization_id)
+
+
+def _metrics(tools: SagaTools, organization_id: OrganizationId) -> int:
+    """Points, and the windows that outlast them."""
+    windows = sum(tools.metric_store.count_windows(organization_id, tier) for tier in ROLLED_UP)
+    return tools.metric_store.count_points(organization_id) + windows
 
 
 def _places(tools: SagaTools) -> list[Place]:

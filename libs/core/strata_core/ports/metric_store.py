@@ -56,8 +56,8 @@ class MetricStore(Protocol):
         ...
 
     def count_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> int:
-        """How many points are held of series that have one of these tags, at least. A value is compared as it is: none
-        of these is a pattern. Nothing matches no tags."""
+        """How many points and windows are held of series that have one of these tags, at least. A value is compared as
+        it is: none of these is a pattern. Nothing matches no tags."""
         ...
 
     def delete_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> None:

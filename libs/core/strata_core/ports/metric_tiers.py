@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from strata_core.ports.metric_store import MetricStore
 from strata_datamodel.ids import OrganizationId
 from strata_datamodel.tiers import Gap, RolledUp, Tier
 
@@ -40,3 +41,7 @@ class MetricTiers(Protocol):
     def count_windows(self, organization_id: OrganizationId, tier: Tier) -> int:
         """How many (series, window) pairs a tier that was rolled up holds."""
         ...
+
+
+class TieredMetrics(MetricStore, MetricTiers, Protocol):
+    """What is kept of points, and of what was made from them."""

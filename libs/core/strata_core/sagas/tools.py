@@ -9,7 +9,7 @@ from strata_core.ports.cache import Cache
 from strata_core.ports.clock import Clock
 from strata_core.ports.log_store import LogStore
 from strata_core.ports.mailer import Mailer
-from strata_core.ports.metric_store import MetricStore
+from strata_core.ports.metric_tiers import TieredMetrics
 from strata_core.ports.notifier import Notifier
 from strata_core.ports.search_index import SearchIndex
 from strata_core.ports.search_source import SearchSource
@@ -20,7 +20,7 @@ from strata_core.ports.secret_box import SecretBox
 class SagaTools:
     """One for all sagas of a process."""
 
-    metric_store: MetricStore
+    metric_store: TieredMetrics
     log_store: LogStore
     search_index: SearchIndex
     search_source: SearchSource

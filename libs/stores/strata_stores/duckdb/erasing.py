@@ -37,13 +37,13 @@ def choose_all_of(cursor: duckdb.DuckDBPyConnection, organization_ids: Collectio
 def count_kept(
     cursor: duckdb.DuckDBPyConnection,
     partitions: Partitions,
-    tier: Tier,
+    tiers: Collection[Tier],
     organization_id: OrganizationId,
     tags: Sequence[TagPair] | None = None,
 ) -> int:
     """Points or windows of series with one of the tags; None means all."""
     _choose(cursor, organization_id, tags)
-    return sum(_count_chosen(cursor, file) for file in partitions.each(tier))
+    return sum(_count_chosen(cursor, file) for file in partitions.each(*tiers))
 
 
 def delete_series(

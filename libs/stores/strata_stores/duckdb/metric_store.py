@@ -92,14 +92,14 @@ class DuckDbMetricStore:
             return read_points(cursor, self._files, organization_id, series, stretches, limit)
 
     def count_points(self, organization_id: OrganizationId) -> int:
-        return self._count(Tier.RAW, organization_id)
+        return self._count((Tier.RAW,), organization_id)
 
     def delete_organization(self, organization_id: OrganizationId) -> None:
         with self._breaker.guard(), self._turn_to_change_all() as (cursor, state):
             delete_series(cursor, self._files, state, organization_id, None)
 
     def count_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> int:
-        return self._count(Tier.RAW, organization_id, tags)
+        return self._count(tuple(Tier), organization_id, tags)
 
     def delete_matching(self, organization_id: OrganizationId, tags: Sequence[TagPair]) -> None:
         with self._breaker.guard(), self._turn_to_change_all() as (cursor, state):
@@ -144,7 +144,7 @@ class DuckDbMetricStore:
                     delete_older(cursor, file, before_ns)
 
     def count_windows(self, organization_id: OrganizationId, tier: Tier) -> int:
-        return self._count(tier, organization_id)
+        return self._count((tier,), organization_id)
 
     def hours_held(self, organization_id: OrganizationId, tier: Tier, from_ns: int, to_ns: int) -> Mapping[int, int]:
         with self._breaker.guard(), self._maintaining() as cursor:
@@ -184,9 +184,11 @@ class DuckDbMetricStore:
             self._state = None
             self._database.close()
 
-    def _count(self, tier: Tier, organization_id: OrganizationId, tags: Sequence[TagPair] | None = None) -> int:
+    def _count(
+        self, tiers: Collection[Tier], organization_id: OrganizationId, tags: Sequence[TagPair] | None = None
+    ) -> int:
         with self._breaker.guard(), self._database.cursor(self._delete_timeout_s) as cursor:
-            return count_kept(cursor, self._files, tier, organization_id, tags)
+            return count_kept(cursor, self._files, tiers, organization_id, tags)
 
     def _seal_next(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Others write while it is copied: if they wrote to this file, the copy is of no use."""

@@ -1,5 +1,5 @@
-"""What a roll-up had read before its points were erased comes back as windows: so all is erased again, once no call of
-the worker that rolls up can have begun before."""
+"""What a roll-up had read before its points were deleted comes back as windows: so all is deleted again, once no call
+of the worker that rolls up can have begun before."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,5 +20,5 @@ def note_roll_ups(_: Context, uow: UnitOfWork, __: Saga) -> Json:
 
 def wait_for_roll_ups(_: Context, uow: UnitOfWork, saga: Saga) -> Json:
     if may_roll_since(uow, datetime.fromisoformat(saga.outputs[NOTE]["at"])):
-        raise NotYetError("a roll-up may have read what was erased", _AGAIN)
+        raise NotYetError("a roll-up may have read what was deleted", _AGAIN)
     return None
