@@ -1,5 +1,6 @@
 """The same samples in a real Prometheus and in Strata, and the same queries to both."""
 
+import fcntl
 import math
 
 import httpx
@@ -26,15 +27,25 @@ TABLES = (
 )
 
 
-# One Prometheus serves all workers of a run, and takes each sample once.
-pytestmark = pytest.mark.xdist_group("prometheus")
+def sent_once(prometheus_url, clock, folder) -> int:
+    """When the samples begin. One Prometheus serves all workers of a run: the first that comes sends, and tells."""
+    with (folder / "prometheus-begins").open("a+") as told:
+        fcntl.flock(told, fcntl.LOCK_EX)
+        told.seek(0)
+        if text := told.read():
+            return int(text)
+        begin_ms = (clock.now_ns() // 10**9 // 60 - 60) * MINUTE_MS
+        send_to_prometheus(prometheus_url, sent_series(), begin_ms)
+        told.write(str(begin_ms))
+        return begin_ms
 
 
 @pytest.fixture(scope="module")
-def begin_ms(shared_api, prometheus_url):
+def begin_ms(shared_api, prometheus_url, tmp_path_factory, request):
     """Both hold the samples from then on. The other organization has series of the same names, with other values."""
-    begin_ms = (shared_api.clock.now_ns() // 10**9 // 60 - 60) * MINUTE_MS
-    send_to_prometheus(prometheus_url, sent_series(), begin_ms)
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if hasattr(request.config, "workerinput") else own
+    begin_ms = sent_once(prometheus_url, shared_api.clock, folder)
     keep_samples(shared_api, shared_api.acme, sent_series(), begin_ms)
     others = [
         SentSeries({**each.labels, "theirs": "yes"}, [(at, 1.0) for at, _ in each.samples]) for each in sent_series()
